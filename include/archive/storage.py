@@ -1,0 +1,146 @@
+"""Files in a place that may be a local folder or an object store, by way of fsspec paths (`upath.UPath` and its like).
+
+A file is written under a temporary name and takes its own only when it is complete. Errors of the store become ours: what
+may pass is `StorageUnavailableError`, what will not is `ArchiveError`.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
+
+UPLOADING = ".uploading"
+_CHUNK = 1 << 20
+
+
+class StoragePath(Protocol):
+    """What we need of a path; `airflow.sdk.ObjectStoragePath` and `upath.UPath` have it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def protocol(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def parent(self) -> Self: ...  # noqa: D102
+    def __truediv__(self, key: str) -> Self: ...
+    def open(self, mode: str) -> Any: ...  # noqa: ANN401, D102
+    def exists(self) -> bool: ...  # noqa: D102
+    def iterdir(self) -> Iterator[Self]: ...  # noqa: D102
+    def is_dir(self) -> bool: ...  # noqa: D102
+    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None: ...  # noqa: D102
+    def rename(self, target: Self) -> object: ...  # noqa: D102
+    def unlink(self) -> None: ...  # noqa: D102
+
+
+class HashingWriter:
+    """A binary file that counts and hashes what is written to it."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - fsspec's files share no type
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - anything with the buffer protocol
+        """Write, hash and count."""
+        self._digest.update(data)
+        self._file.write(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Bytes written."""
+        return self.size
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def close(self) -> None:
+        """Leave the file to whoever opened it."""
+        self.closed = True
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written, in hexadecimal."""
+        return self._digest.hexdigest()
+
+
+@contextmanager
+def new_file(target: StoragePath) -> Iterator[HashingWriter]:
+    """Write a file that appears under its name only when the block ends without an error; on a local disk it is then durable.
+
+    :raises ArchiveError: a file of that name exists: an archive is never overwritten.
+    """
+    with translated(f'write "{target}"'):
+        if target.exists():
+            raise ArchiveError(f'"{target}" exists already; an archive is never overwritten')
+        temporary = target.parent / (target.name + UPLOADING)
+        with temporary.open("wb") as file:
+            writer = HashingWriter(file)
+            yield writer
+            _flush_to_disk(target, file)
+        temporary.rename(target)
+        _flush_folders(target)
+
+
+def read_bytes(path: StoragePath) -> bytes:
+    """The whole file; for manifests.
+
+    :raises ArchiveMismatchError: there is no such file.
+    """
+    with translated(f'read "{path}"'), path.open("rb") as file:
+        data: bytes = file.read()
+        return data
+
+
+def digest_of(path: StoragePath) -> tuple[str, int]:
+    """SHA-256 and size of what lies in the store, read from beginning to end."""
+    digest, size = hashlib.sha256(), 0
+    with translated(f'read "{path}"'), path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn an error of the storage into one of ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArchiveMismatchError(f"{what}: there is no such object or bucket") from error
+    except PermissionError as error:
+        raise ArchiveError(
+            f"{what}: the storage denies access ({error}); give the connection's identity the right to read and write there"
+        ) from error
+    except OSError as error:
+        raise StorageUnavailableError(f"{what}: {error or type(error).__name__}") from error
+
+
+def _is_local(path: StoragePath) -> bool:
+    return path.protocol in ("file", "local", "")
+
+
+def _flush_to_disk(target: StoragePath, file: Any) -> None:  # noqa: ANN401 - fsspec's files share no type
+    if _is_local(target):
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folders(target: StoragePath) -> None:
+    """A new name is durable only once its folder was synced; the archive's, the partition's and the table's may all be new."""
+    if not _is_local(target):
+        return
+    for place in Path(target.path).parents[:3]:
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

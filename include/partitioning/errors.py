@@ -1,0 +1,101 @@
+"""Every error the package raises on purpose, in one family.
+
+The split that matters to Airflow is `PermanentError` (a retry cannot help: the task fails at once and
+a person reads the message) against `TransientError` (the cause may pass: Airflow retries).
+"""
+
+from dataclasses import dataclass
+
+
+class PartitionLifecycleError(Exception):
+    """Root of the family. A message names the object in double quotes, then says what to do."""
+
+
+class PermanentError(PartitionLifecycleError):
+    """Fails the same way however often it is tried."""
+
+
+class TransientError(PartitionLifecycleError):
+    """May succeed when it is tried again later."""
+
+
+class BadArgumentError(PermanentError):
+    """An operator was given an argument it cannot use (a date that is none, a name without a schema)."""
+
+
+class CatalogMismatchError(PermanentError):
+    """The database holds something else than the policy says: no such table, another key, a taken name."""
+
+
+class MissingPrivilegeError(PermanentError):
+    """The role may not do it; the message holds the GRANT that mends it."""
+
+
+class StatementFailedError(PermanentError):
+    """PostgreSQL refused a statement for a reason that trying again does not change."""
+
+
+class SkippedByServerError(PermanentError):
+    """PostgreSQL only warned and did nothing, such as ANALYZE by a role that may not."""
+
+
+class DestructionRefusedError(PermanentError):
+    """A gate in front of detach or drop is closed. Nothing has been changed."""
+
+
+class ArchiveError(PermanentError):
+    """An archive could not be written faithfully: a value that has no place in the file, rows hidden, a type unknown."""
+
+
+class ArchiveMismatchError(ArchiveError):
+    """What lies in the storage is not what was archived, or not what the table holds."""
+
+
+class LedgerTooNewError(PermanentError):
+    """The bookkeeping schema was written by a newer version of this package."""
+
+
+class LockNotAvailableError(TransientError):
+    """A lock was not granted within `lock_timeout`, for `lock_attempts` attempts."""
+
+
+class WaitTooLongError(TransientError):
+    """A phase that only waits, and blocks nobody, used up `wait_timeout`."""
+
+
+class ServerUnavailableError(TransientError):
+    """The connection was lost, refused, or the server is starting, stopping or out of a resource."""
+
+
+class StorageUnavailableError(TransientError):
+    """The object store did not answer, or cut the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a policy file, for a person who has the file open.
+
+    `line` counts from 1; None where there is no file (a policy built in Python).
+    `table` is the policy's table as it was written, or None where it is not readable.
+    """
+
+    key: str
+    wrong: str
+    good: str | None = None
+    file: str | None = None
+    line: int | None = None
+    table: str | None = None
+
+    def __str__(self) -> str:
+        """One line: `file:line: key: what is wrong; for example: a good value`."""
+        place = f"{self.file}:{self.line}: " if self.file else ""
+        example = f"; for example: {self.good}" if self.good else ""
+        return f"{place}{self.key}: {self.wrong}{example}"
+
+
+class PolicyError(PermanentError):
+    """A policy is not usable. `problems` holds all that is wrong, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))

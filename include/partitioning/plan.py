@@ -1,0 +1,223 @@
+"""What a run intends to do, decided from values alone: the same inputs give the same plan.
+
+Decisions rest on the catalog's real bounds, never on names. Creation looks at the reference date, destruction at
+the earlier of the reference date and the database's now.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from include.partitioning.bounds import BEGINNING, Bounds, KeyType
+from include.partitioning.calendar import Calendar, Period, on_key_axis
+from include.partitioning.expiry import Horizon, why_kept
+from include.partitioning.names import TableName, fitted
+from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
+from include.partitioning.policy import OnExpiry, PartitionPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A partition to be created. `blocked_by` says what stands in the way of its name."""
+
+    name: TableName
+    bounds: Bounds
+    reason: str
+    blocked_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """A partition past retention and what is still to be done with it: some of archive, detach, drop."""
+
+    name: TableName
+    oid: int
+    bounds: Bounds
+    reason: str
+    steps: tuple[str, ...]
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The intention of one run for one table. `findings` are things a person should know, one sentence each."""
+
+    table: TableName
+    reference: datetime
+    horizon: Horizon
+    creates: tuple[Create, ...]
+    expires: tuple[Expire, ...]
+    findings: tuple[str, ...]
+    too_many_creates: str | None = None
+
+
+def make_plan(
+    policy: PartitionPolicy,
+    table: PartitionedTable,
+    detached: Sequence[DetachedPartition],
+    taken_names: Mapping[str, str],
+    *,
+    reference: datetime,
+    database_now: datetime,
+) -> Plan:
+    """Desired minus existing, and expired minus protected.
+
+    :param detached: what the ledger says still waits for its drop, of this table.
+    :param taken_names: relation names in the parent's schema, each with what it is, for the message.
+    :param reference: aware; creation is as of this moment.
+    :param database_now: aware; destruction is as of the earlier of this and `reference`.
+    """
+    horizon = Horizon.of(policy, table.key_type, reference, database_now)
+    creates, create_findings = _creates(policy, table, detached, taken_names, reference)
+    expires, expire_findings = _expires(policy, table, detached, horizon)
+    too_many = None
+    if len(creates) > policy.max_creates_per_run:
+        too_many = (
+            f'{len(creates)} partitions of "{table.name}" are missing as of {reference:%Y-%m-%d}, more than max_creates_per_run '
+            f"({policy.max_creates_per_run}); none is created; check the reference date, or raise max_creates_per_run for one run"
+        )
+    findings = (*create_findings, *expire_findings, *_state_findings(policy, table, detached))
+    return Plan(table.name, reference, horizon, tuple(creates), tuple(expires), findings, too_many)
+
+
+def _creates(
+    policy: PartitionPolicy,
+    table: PartitionedTable,
+    detached: Sequence[DetachedPartition],
+    taken_names: Mapping[str, str],
+    reference: datetime,
+) -> tuple[list[Create], list[str]]:
+    now = on_key_axis(reference, table.key_type, policy.timezone)
+    waiting = [partition for partition in detached if partition.found_as is not None and not partition.attached]
+    existing = [partition for partition in table.partitions if partition.bounds is not None]
+    creates: list[Create] = []
+    findings: list[str] = []
+    for period in _desired(policy, table.key_type, existing, reference):
+        free = period.bounds.minus(partition.bounds for partition in existing if partition.bounds)
+        if free and free != [period.bounds]:
+            findings.append(_clip_finding(period, free, existing))
+        for bounds in free:
+            away = next((partition for partition in waiting if partition.bounds.overlaps(bounds)), None)
+            if away is not None:
+                findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still waits for its drop')
+                continue
+            name = _name(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
+            creates.append(Create(name, bounds, _reason(bounds, now), taken_names.get(name.name)))
+    return creates, findings
+
+
+def _desired(policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], reference: datetime) -> Iterator[Period]:
+    """From the oldest partition that is still retained (gaps are closed) to `premake` after the one that holds the reference date."""
+    calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
+    now = on_key_axis(reference, key_type, policy.timezone)
+    lowers = [partition.bounds.lower for partition in existing if partition.bounds and partition.bounds.lower != BEGINNING]
+    start = min([now, *lowers])
+    if policy.retention is not None:
+        cutoff = on_key_axis(policy.retention.before(reference, policy.timezone), key_type, policy.timezone)
+        start = max(start, cutoff)
+    last = calendar.holding(now)
+    for _ in range(policy.premake):
+        last = calendar.after(last)
+    return takewhile(lambda period: period.bounds.lower <= last.bounds.lower, calendar.periods_from(start))
+
+
+def _name(
+    policy: PartitionPolicy, table: PartitionedTable, period: Period, bounds: Bounds, *, whole: bool, taken: Mapping[str, str]
+) -> TableName:
+    """`<table>_p202510`; a clipped partition whose plain name is taken says where it begins: `…_p202510_from_20251015`."""
+    stem, suffix = table.name.name, f"_{policy.interval.suffix(period.label)}"
+    plain = fitted(stem, suffix)
+    if bounds == period.bounds or (whole and plain not in taken):
+        return TableName(table.name.schema, plain)
+    lower = bounds.lower
+    begins = lower.strftime("%Y%m%d") if (lower.hour, lower.minute, lower.second) == (0, 0, 0) else lower.strftime("%Y%m%d_%H%M%S")
+    return TableName(table.name.schema, fitted(stem, f"{suffix}_from_{begins}"))
+
+
+def _reason(bounds: Bounds, now: datetime) -> str:
+    if bounds.holds(now):
+        return "holds the reference date"
+    return "upcoming" if bounds.lower > now else "closes a gap"
+
+
+def _clip_finding(period: Period, free: Sequence[Bounds], existing: Sequence[Partition]) -> str:
+    others = [
+        f'"{partition.name}" {partition.bounds}' for partition in existing if partition.bounds and partition.bounds.overlaps(period.bounds)
+    ]
+    return f"{period.bounds} is covered in part by {', '.join(others)}: clipped to {', '.join(map(str, free))}"
+
+
+def _expires(
+    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon
+) -> tuple[list[Expire], list[str]]:
+    records = [each for each in sorted(detached, key=lambda each: each.bounds) if _waits_for_drop(each)]
+    waiting = [_waiting(policy, each) for each in records if horizon.is_past(each.bounds)]
+    findings = [
+        f'"{each.name}" {each.bounds} was detached, but as of this date the policy keeps it; it is not dropped'
+        for each in records
+        if not horizon.is_past(each.bounds)
+    ]
+    due: list[Expire] = []
+    for partition in table.partitions:
+        if partition.bounds is None or not horizon.is_past(partition.bounds):
+            continue
+        kept = why_kept(policy, table, partition, horizon)
+        if kept is None:
+            due.append(_due(policy, partition, horizon))
+        else:
+            findings.append(f'"{partition.name}" {partition.bounds} is past retention but stays: {kept}')
+    room = max(0, policy.max_drops_per_run - sum(1 for partition in waiting if "drop" in partition.steps))
+    if len(due) > room:
+        findings.append(
+            f"{len(due)} partitions are past retention; max_drops_per_run ({policy.max_drops_per_run}) leaves "
+            f"{len(due) - room} of them, the newest, to the next run"
+        )
+    return [*waiting, *due[:room]], findings
+
+
+def _waits_for_drop(partition: DetachedPartition) -> bool:
+    ours_still = partition.found_as == partition.name and not partition.attached
+    return ours_still and (partition.drop_after is not None or partition.detached_at is None)
+
+
+def _waiting(policy: PartitionPolicy, partition: DetachedPartition) -> Expire:
+    since = f"detached at {partition.detached_at:%Y-%m-%d %H:%M} UTC" if partition.detached_at else "its detach was interrupted"
+    until = f", may be dropped after {partition.drop_after:%Y-%m-%d %H:%M} UTC" if partition.drop_after else ""
+    return Expire(partition.name, partition.oid, partition.bounds, since + until, _steps(policy, attached=False))
+
+
+def _due(policy: PartitionPolicy, partition: Partition, horizon: Horizon) -> Expire:
+    assert partition.bounds is not None  # noqa: S101 - the caller has left DEFAULT out; this is for the type checker
+    pending = "; its detach is pending and will be finalized" if partition.detach_pending else ""
+    reason = f"past retention: ends at or before {horizon.cutoff:%Y-%m-%d %H:%M}{pending}"
+    return Expire(partition.name, partition.oid, partition.bounds, reason, _steps(policy, attached=True), partition.rows)
+
+
+def _steps(policy: PartitionPolicy, *, attached: bool) -> tuple[str, ...]:
+    wanted = (("archive", policy.archive is not None), ("detach", attached), ("drop", policy.on_expiry is OnExpiry.DROP))
+    return tuple(step for step, needed in wanted if needed)
+
+
+def _state_findings(policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition]) -> list[str]:
+    findings = []
+    if policy.destroy_without_archive and policy.retention is not None and policy.on_expiry is OnExpiry.DROP:
+        findings.append("destroy_without_archive is set: what expires is dropped without an archive")
+    if table.default is not None:
+        findings.append(f'"{table.default.name}" is a DEFAULT partition: creating locks it, and detaching cannot be done CONCURRENTLY')
+    for partition in detached:
+        if partition.found_as is None:
+            findings.append(f'"{partition.name}" was detached by us and has since been dropped by somebody else')
+        elif partition.attached and partition.detached_at is not None:
+            findings.append(f'"{partition.name}" was detached by us and is attached again; it will not be dropped unless it expires anew')
+        elif partition.found_as != partition.name:
+            findings.append(
+                f'"{partition.name}" was renamed to "{partition.found_as}" after its detach; it is not dropped until it has its name again'
+            )
+    findings.extend(
+        f'"{partition.name}" has a pending detach that this policy does not ask for; finish it with '
+        f"ALTER TABLE {table.name} DETACH PARTITION {partition.name} FINALIZE"
+        for partition in table.partitions
+        if partition.detach_pending and partition.name not in {each.name for each in detached}
+    )
+    return findings

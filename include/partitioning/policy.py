@@ -1,0 +1,233 @@
+"""What a team promises about one table: the policy, as pydantic models that cannot be changed once built.
+
+The same keys and the same checks serve the YAML file and `PartitionPolicy(...)` in a user's own DAG.
+"""
+
+import difflib
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import pendulum
+from croniter import croniter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from include.partitioning.errors import BadArgumentError, PolicyError, Problem
+from include.partitioning.interval import Interval
+from include.partitioning.names import TableName
+from include.partitioning.span import CalendarSpan, format_duration, parse_duration
+
+SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+class OnExpiry(StrEnum):
+    """What happens to a partition whose retention is over."""
+
+    DROP = "drop"
+    DETACH = "detach"
+
+
+def _refusal(message: str) -> PydanticCustomError:
+    return PydanticCustomError("policy", "{message}", {"message": message})
+
+
+def _table_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return TableName.parse(value)
+    except BadArgumentError as error:
+        raise _refusal(str(error)) from error
+
+
+def _calendar_span(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return CalendarSpan.parse(value)
+    except ValueError as error:
+        raise _refusal(str(error)) from error
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise _refusal(str(error)) from error
+
+
+def _timezone(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            pendulum.timezone(value)
+        except (ValueError, OSError) as error:
+            raise _refusal(f'"{value}" is not a time zone of the IANA database') from error
+    return value
+
+
+def _schedule(value: object) -> object:
+    if isinstance(value, str) and value not in SCHEDULE_PRESETS and not (len(value.split()) == 5 and croniter.is_valid(value)):
+        raise _refusal(f'"{value}" is neither a cron expression of five fields nor one of {", ".join(SCHEDULE_PRESETS)}')
+    return value
+
+
+def _archive_path(value: object) -> object:
+    if isinstance(value, str) and not urlsplit(value).scheme:
+        raise _refusal(f'"{value}" does not say which storage it is in; begin it with s3://, gs://, abfs:// or file:///')
+    return value
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+_AS_TEXT = PlainSerializer(str, return_type=str)
+TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
+SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
+DurationField = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _TEXT]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class ArchivePolicy(_Frozen):
+    """Where expired partitions go before they are dropped."""
+
+    path: Annotated[str, BeforeValidator(_archive_path)] = Field(
+        description="A folder in object storage that Airflow's ObjectStoragePath opens. A file:/// path must be shared by all workers.",
+        examples=["s3://bucket/prefix"],
+    )
+    conn_id: str | None = Field(None, description="Airflow connection of the storage.", examples=["aws_default"])
+    compression: Annotated[str, Field(pattern="^(zstd|snappy|gzip|none)$")] = Field(
+        "zstd", description="Compression of the Parquet pages: zstd, snappy, gzip or none.", examples=["zstd"]
+    )
+
+
+class RecentViewPolicy(_Frozen):
+    """A view over the newest intervals. Its range moves with the database's clock, so it does not go stale when maintenance stops."""
+
+    name: TableField = Field(description="schema.view; refused when something else has the name.", examples=["core.v_sessions_recent"])
+    intervals: int = Field(3, ge=1, le=1000, description="Intervals shown, the current one included.", examples=[3])
+
+
+class ReindexPolicy(_Frozen):
+    """Which partitions the reindex step rebuilds."""
+
+    bloat_above: float = Field(
+        0.30, gt=0, lt=1, description="Rebuild an index when more than this share of it is estimated to be unused.", examples=[0.30]
+    )
+
+
+class PartitionPolicy(_Frozen):
+    """How one partitioned table is looked after.
+
+    :raises PolicyError: with every problem found, when a key is unknown, missing or has a value that cannot be meant.
+    """
+
+    table: TableField = Field(description="The partitioned table, schema.table; each part may be quoted.", examples=["core.sessions"])
+    partition_key: str = Field(min_length=1, description="The key column's name as stored, without quotes.", examples=["created_at"])
+    interval: Interval = Field(Interval.MONTH, description="Length of one partition.", examples=["month"])
+    timezone: Annotated[str, BeforeValidator(_timezone)] = Field(
+        "UTC", description="The zone whose midnights bound the partitions of a timestamptz key.", examples=["UTC"]
+    )
+    premake: int = Field(3, ge=1, le=10_000, description="Partitions kept ready after the one that holds the reference date.", examples=[3])
+    retention: SpanField | None = Field(
+        None, description="A partition expires when its upper bound is at least this old. Omitted: kept for ever.", examples=["24 months"]
+    )
+    detached_retention: SpanField | None = Field(
+        None, description="How long a detached partition waits for its drop. Omitted: dropped in the same run.", examples=["7 days"]
+    )
+    on_expiry: OnExpiry = Field(OnExpiry.DROP, description="drop, or detach: ends there and keeps the table.", examples=["drop"])
+    destroy_without_archive: bool = Field(False, description="Needed to drop without an archive.", examples=[False])
+    max_drops_per_run: int = Field(12, ge=1, description="Most partitions that one run expires.", examples=[12])
+    max_creates_per_run: int = Field(120, ge=1, description="Most partitions that one run creates.", examples=[120])
+    archive: ArchivePolicy | None = Field(
+        None, description="Where expired partitions are archived.", examples=[{"path": "s3://bucket/prefix"}]
+    )
+    recent_view: RecentViewPolicy | None = Field(
+        None, description="A view over the newest intervals.", examples=[{"name": "core.v_sessions_recent", "intervals": 3}]
+    )
+    reindex: ReindexPolicy = Field(ReindexPolicy(), description="Which indexes are rebuilt.", examples=[{"bloat_above": 0.30}])
+    lock_timeout: DurationField = Field(
+        timedelta(milliseconds=100), description="Longest wait for a lock behind which others queue.", examples=["100 ms"]
+    )
+    lock_attempts: int = Field(60, ge=1, le=10_000, description="Attempts for such a lock before the step fails.", examples=[60])
+    wait_timeout: DurationField = Field(
+        timedelta(minutes=30), description="Longest wait of a phase that blocks nobody (CONCURRENTLY).", examples=["30 min"]
+    )
+    postgres_conn_id: str = Field(
+        "postgres_default", min_length=1, description="Airflow connection of the database.", examples=["postgres_default"]
+    )
+    schedule: Annotated[str, BeforeValidator(_schedule)] | None = Field(
+        "@monthly", description="Cron expression or preset of the DAG; null for runs by hand only.", examples=["@monthly"]
+    )
+    owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
+    tags: tuple[str, ...] = Field((), description="Tags of the DAG, besides the schema's name.", examples=[["core", "gdpr"]])
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks them
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise PolicyError(problems_of(error, str(values.get("table", "")) or None)) from error
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        drops = self.retention is not None and self.on_expiry is OnExpiry.DROP
+        if drops and self.archive is None and not self.destroy_without_archive:
+            raise _refusal(
+                "a retention without an archive would destroy the only copy; add `archive`, or set `destroy_without_archive: true`"
+            )
+        if self.archive is not None and self.destroy_without_archive:
+            raise _refusal("`archive` and `destroy_without_archive: true` contradict each other; remove one of them")
+        if self.detached_retention is not None and self.on_expiry is OnExpiry.DETACH:
+            raise _refusal("`detached_retention` says when to drop, but `on_expiry: detach` never drops; remove one of them")
+        if not timedelta(milliseconds=1) <= self.lock_timeout <= timedelta(seconds=10):
+            raise _refusal("`lock_timeout` must lie between 1 ms and 10 s: everybody else waits behind it; try 100 ms")
+        if not timedelta(seconds=1) <= self.wait_timeout <= timedelta(days=1):
+            raise _refusal("`wait_timeout` must lie between 1 s and 1 day; try 30 min")
+        return self
+
+    @property
+    def dag_id(self) -> str:
+        """`partition_lifecycle.<schema>.<table>`."""
+        return dag_id_of(f"{self.table.schema}.{self.table.name}")
+
+
+def dag_id_of(table: str) -> str:
+    """The id of a table's DAG; characters that Airflow refuses become `-` and their code point in hexadecimal."""
+    return "partition_lifecycle." + "".join(c if (c.isascii() and c.isalnum()) or c in "_.-" else f"-{ord(c):x}-" for c in table)
+
+
+def problems_of(error: ValidationError, table: str | None, prefix: str = "") -> tuple[Problem, ...]:
+    """Pydantic's findings in our words: key, what is wrong, a value that would do."""
+    return tuple(_problem(dict(finding), table, prefix) for finding in error.errors())
+
+
+def _problem(finding: dict[str, Any], table: str | None, prefix: str) -> Problem:
+    location = [str(part) for part in finding["loc"]]
+    key = prefix + ".".join(location) if location else prefix.rstrip(".") or "policy"
+    match finding["type"]:
+        case "extra_forbidden":
+            known = list(_model_of(location[:-1]).model_fields)
+            close = difflib.get_close_matches(location[-1], known, n=1)
+            return Problem(key, f"unknown key; known here are {', '.join(known)}", close[0] if close else None, table=table)
+        case "missing":
+            return Problem(key, "is required", _example(location), table=table)
+        case "policy":
+            return Problem(key, finding["msg"], _example(location), table=table)
+        case _:
+            return Problem(
+                key, f"{finding['msg'][0].lower()}{finding['msg'][1:]}, not {finding['input']!r}", _example(location), table=table
+            )
+
+
+def _example(location: list[str]) -> str | None:
+    field = _model_of(location[:-1]).model_fields.get(location[-1]) if location else None
+    return str(field.examples[0]) if field is not None and field.examples else None
+
+
+def _model_of(location: list[str]) -> type[BaseModel]:
+    nested: dict[str, type[BaseModel]] = {"archive": ArchivePolicy, "recent_view": RecentViewPolicy, "reindex": ReindexPolicy}
+    return nested.get(location[0], PartitionPolicy) if location else PartitionPolicy

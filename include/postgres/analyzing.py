@@ -1,0 +1,71 @@
+"""Fresh planner statistics for what has changed, and for the parent, which autovacuum never analyzes (manual 24.1.3)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, sql
+
+from include.partitioning.names import TableName
+from include.partitioning.partition import Kind, PartitionedTable
+from include.postgres import statements
+from include.postgres.executor import Executor
+from include.postgres.ledger import Event, Ledger
+from include.postgres.queries import Row, rows
+
+ANALYZE_ONLY_SINCE = 180000
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One ANALYZE to run, and why."""
+
+    name: TableName
+    reason: str
+    statement: sql.Composed
+
+
+def due_analyses(connection: Connection[Any], table: PartitionedTable) -> list[Analysis]:
+    """Partitions that were never analyzed or changed since, then the parent if any was, or if it is older than its newest partition.
+
+    Below PostgreSQL 18 there is no ANALYZE ONLY: analyzing the parent analyzes every partition again, so it stands alone.
+    """
+    partitions = [each for each in table.partitions if each.kind is Kind.TABLE and not each.detach_pending]
+    state = {each["oid"]: each for each in rows(connection, "statistics_state", oids=[table.oid, *(each.oid for each in partitions)])}
+    due = [(each, _reason(state[each.oid])) for each in partitions if each.oid in state]
+    analyses = [Analysis(each.name, reason, statements.analyze(each.name)) for each, reason in due if reason]
+    reason = _parent_reason(state[table.oid], [state[each.oid] for each in partitions if each.oid in state], len(analyses))
+    if reason is None:
+        return analyses
+    only = table.server_version >= ANALYZE_ONLY_SINCE
+    parent = Analysis(table.name, reason, statements.analyze(table.name, only=only))
+    return [*analyses, parent] if only else [parent]
+
+
+def analyze_table(executor: Executor, ledger: Ledger, table: PartitionedTable) -> list[Analysis]:
+    """Run what is due, one by one; a server that only warns has failed.
+
+    :returns: what was analyzed.
+    :raises SkippedByServerError: the role may not analyze one of them.
+    """
+    analyses = due_analyses(executor.connection, table)
+    for number, analysis in enumerate(analyses, 1):
+        executor.log.info("analyze %d of %d: %s: %s", number, len(analyses), analysis.name, analysis.reason)
+        with executor.role(table.owner):
+            executor.long_statement(f'analyze "{analysis.name}"', analysis.statement)
+        ledger.record(Event("analyze", "done", analysis.name, detail=analysis.reason))
+    return analyses
+
+
+def _reason(state: Row) -> str | None:
+    if state["never"]:
+        return "never analyzed"
+    return f"{state['changes']:,} changes since its last ANALYZE" if state["changes"] else None
+
+
+def _parent_reason(parent: Row, partitions: list[Row], analyzed_now: int) -> str | None:
+    if parent["never"] or parent["analyzed_at"] is None:
+        return "never analyzed"
+    if analyzed_now:
+        return f"{analyzed_now} of its partitions changed"
+    newer = [each for each in partitions if each["analyzed_at"] and each["analyzed_at"] > parent["analyzed_at"]]
+    return f"{len(newer)} of its partitions were analyzed after it" if newer else None

@@ -1,0 +1,129 @@
+"""What the catalog says: the partitioned table, its partitions, and any relation by its OID. Reads only."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType, parse_bounds
+from include.partitioning.column import Column
+from include.partitioning.errors import CatalogMismatchError
+from include.partitioning.interval import Interval
+from include.partitioning.names import TableName
+from include.partitioning.partition import Cluster, Kind, Partition, PartitionedTable
+from include.partitioning.policy import PartitionPolicy
+from include.postgres.queries import Row, row, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation as it is now, found by its OID. `attached`: it is somebody's partition, also while a detach is pending."""
+
+    oid: int
+    name: TableName
+    kind: str
+    attached: bool
+
+
+def read_table(connection: Connection[Any], policy: PartitionPolicy, ours: Iterable[int] = ()) -> PartitionedTable:
+    """The policy's table with its partitions.
+
+    :param ours: OIDs of partitions that the ledger says we created.
+    :raises CatalogMismatchError: no such table, not range-partitioned by exactly the policy's key, or a key that does not fit the interval.
+    """
+    found = row(connection, "table", schema=policy.table.schema, name=policy.table.name)
+    key_type = _checked(policy, found)
+    assert found is not None  # noqa: S101 - _checked refuses None; this is for the type checker
+    partitions = _partitions(connection, found["oid"], frozenset(ours))
+    return PartitionedTable(
+        policy.table,
+        found["oid"],
+        found["key"],
+        key_type,
+        found["owner"],
+        Cluster(found["system_identifier"], found["database_oid"]),
+        connection.info.server_version,
+        partitions,
+    )
+
+
+def _checked(policy: PartitionPolicy, found: Row | None) -> KeyType:
+    name = policy.table
+    if found is None:
+        raise CatalogMismatchError(
+            f'there is no table "{name}" in this database; check the name and the connection "{policy.postgres_conn_id}"'
+        )
+    if found["kind"] != "p":
+        raise CatalogMismatchError(f'"{name}" is not partitioned; it must be declared PARTITION BY RANGE ({policy.partition_key})')
+    if found["strategy"] != "r":
+        strategy = {"l": "LIST", "h": "HASH"}.get(found["strategy"], found["strategy"])
+        raise CatalogMismatchError(f'"{name}" is partitioned by {strategy}; only RANGE can be looked after')
+    if found["key_columns"] != 1 or found["key_is_expression"]:
+        raise CatalogMismatchError(
+            f'"{name}" is partitioned by several columns or by an expression; only one plain column can be looked after'
+        )
+    if found["key"] != policy.partition_key:
+        raise CatalogMismatchError(
+            f'"{name}" is partitioned by "{found["key"]}", but the policy says partition_key: {policy.partition_key}'
+        )
+    return _checked_type(policy, found["key_type"])
+
+
+def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
+    known = [each for each in KeyType if each.value == type_name]
+    if not known:
+        raise CatalogMismatchError(
+            f'"{policy.table}" has a key of type {type_name}; it must be date, timestamp without time zone or timestamp with time zone'
+        )
+    if known[0] is KeyType.DATE and policy.interval is Interval.HOUR:
+        raise CatalogMismatchError(f'"{policy.table}" has a key of type date, which cannot hold hours; use interval: day or longer')
+    return known[0]
+
+
+def _partitions(connection: Connection[Any], parent: int, ours: frozenset[int]) -> tuple[Partition, ...]:
+    found = [_partition(each, ours) for each in rows(connection, "partitions", parent=parent)]
+    return tuple(sorted(found, key=lambda each: (each.bounds is None, each.bounds or Bounds(BEGINNING, END))))
+
+
+def _partition(found: Row, ours: frozenset[int]) -> Partition:
+    bounds = None if found["bound"] == "DEFAULT" else parse_bounds(found["bound"])
+    name = TableName(found["schema"], found["name"])
+    kind = Kind(found["kind"])
+    return Partition(name, found["oid"], bounds, kind, found["detach_pending"], found["rows"], found["oid"] in ours)
+
+
+def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:
+    """Every relation name in a schema, with what it is."""
+    return {each["name"]: each["what"] for each in rows(connection, "names_in_schema", schema=schema)}
+
+
+def sizes(connection: Connection[Any], oids: Iterable[int]) -> dict[int, int]:
+    """Bytes on disk by OID, indexes and TOAST included."""
+    return {each["oid"]: each["bytes"] for each in rows(connection, "sizes", oids=list(oids))}
+
+
+def relation(connection: Connection[Any], oid: int) -> Relation | None:
+    """The relation with this OID, or None."""
+    found = row(connection, "relation", oid=oid)
+    return None if found is None else Relation(found["oid"], TableName(found["schema"], found["name"]), found["kind"], found["attached"])
+
+
+def columns(connection: Connection[Any], oid: int) -> tuple[Column, ...]:
+    """The columns of a relation, dropped ones left out."""
+    return tuple(Column(**each) for each in rows(connection, "columns", oid=oid))
+
+
+def columns_digest(found: Iterable[Column]) -> str:
+    """SHA-256 over names and types, in order: part of a partition's identity."""
+    return hashlib.sha256("\n".join(f"{column.name}\t{column.type}" for column in found).encode()).hexdigest()
+
+
+def database_now(connection: Connection[Any]) -> datetime:
+    """The database's clock."""
+    found = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+    assert found is not None  # noqa: S101 - a SELECT without FROM has one row; this is for the type checker
+    moment: datetime = found[0]
+    return moment

@@ -1,0 +1,107 @@
+"""Taking a partition off its parent without stalling anybody, and never leaving it half off.
+
+DETACH … CONCURRENTLY commits a first step ("pending") and then waits for the older transactions on the parent, during
+which nobody queues behind it. Its locks on the parent and on tables joined by foreign keys are another matter: for those it
+gives way after `lock_timeout` (see `watch.py`). If it gave way with the detach pending, FINALIZE goes on from there. While a
+detach is pending foreign keys are not enforced for the partition, so nothing returns before it is final.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.names import TableName
+from include.partitioning.partition import PartitionedTable
+from include.partitioning.policy import OnExpiry, PartitionPolicy
+from include.partitioning.target import Target
+from include.postgres import catalog, statements
+from include.postgres.creating import locked_relations
+from include.postgres.executor import Executor
+from include.postgres.ledger import Event, Ledger
+from include.postgres.queries import Row, row, rows
+
+
+def is_pending(connection: Connection[Any], table: PartitionedTable, oid: int) -> bool | None:
+    """True: the detach is pending. False: attached. None: no partition of this table."""
+    found = row(connection, "pending", oid=oid, parent=table.oid)
+    return None if found is None else bool(found["pending"])
+
+
+def detach_statements(table: PartitionedTable, partition: TableName, *, pending: bool) -> list[str]:
+    """What will run, for a plan: without the foreign keys' removal, which is read from the detached table."""
+    if pending:
+        return [statements.finalize(table.name, partition).as_string()]
+    return [statements.detach(table.name, partition, concurrently=table.default is None).as_string()]
+
+
+def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy, table: PartitionedTable, target: Target) -> None:
+    """Detach (or finish detaching) one partition, drop its outgoing foreign keys, and write down when it may be dropped.
+
+    Every part is skipped if it has been done already, so that it can be run again after any interruption.
+
+    :raises LockNotAvailableError: no moment for the locks in `lock_attempts` attempts.
+    :raises WaitTooLongError: older transactions did not end within `wait_timeout`; the detach is pending, and run again it goes on.
+    """
+    connection = executor.connection
+    if is_pending(connection, table, target.oid) is False:
+        digest = catalog.columns_digest(catalog.columns(connection, target.oid))
+        ledger.announce_detach(table, target.name, target.oid, target.bounds, digest)
+        _detach(executor, table, target.name, target.oid)
+    if is_pending(connection, table, target.oid):
+        _finalize(executor, table, target.name, target.oid)
+    _drop_outgoing_foreign_keys(executor, table, target.name, target.oid)
+    _record(executor, ledger, policy, table, target)
+
+
+def _finalize(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
+    """Complete a pending detach; waits for every older snapshot of the database, which holds nobody up but users of this partition."""
+    statement = statements.finalize(table.name, name)
+    with executor.role(table.owner):
+        executor.concurrently(
+            f'finalize the detach of "{name}" from "{table.name}"', statement, lambda: is_pending(executor.connection, table, oid) is None
+        )
+
+
+def _detach(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
+    what = f'detach "{name}" from "{table.name}"'
+    with executor.role(table.owner):
+        if table.default is None:
+            statement = statements.detach(table.name, name, concurrently=True)
+            executor.concurrently(what, statement, lambda: is_pending(executor.connection, table, oid) is not False)
+        else:
+            # CONCURRENTLY is refused while there is a DEFAULT partition (manual, ALTER TABLE); a short ACCESS EXCLUSIVE is left.
+            statement = statements.detach(table.name, name, concurrently=False)
+            executor.transaction(what, lambda _: executor.run(statement), locked_relations(executor.connection, table))
+
+
+def _drop_outgoing_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
+    """Each in a transaction of its own: it locks the referenced table exclusively, for that moment only."""
+    for key in rows(executor.connection, "outgoing_foreign_keys", oid=oid):
+        _drop_foreign_key(executor, table, name, key)
+
+
+def _drop_foreign_key(executor: Executor, table: PartitionedTable, name: TableName, key: Row) -> None:
+    referenced = TableName(key["referenced_schema"], key["referenced_name"])
+    statement = statements.drop_constraint(name, key["name"])
+    with executor.role(table.owner):
+        executor.transaction(
+            f'drop foreign key "{key["name"]}" of "{name}" to "{referenced}"', lambda _: executor.run(statement), [key["referenced_oid"]]
+        )
+
+
+def _record(executor: Executor, ledger: Ledger, policy: PartitionPolicy, table: PartitionedTable, target: Target) -> None:
+    now = catalog.database_now(executor.connection)
+    drop_after = _drop_after(policy, now)
+    with executor.connection.transaction():
+        ledger.record_detached(table, target.oid, now, drop_after)
+        until = f"may be dropped after {drop_after:%Y-%m-%d %H:%M} UTC" if drop_after else "is kept: on_expiry is detach"
+        ledger.record(Event("detach", "done", target.name, target.oid, target.bounds, lock_wait_ms=executor.lock_wait_ms, detail=until))
+
+
+def _drop_after(policy: PartitionPolicy, detached_at: datetime) -> datetime | None:
+    if policy.on_expiry is OnExpiry.DETACH:
+        return None
+    if policy.detached_retention is None:
+        return detached_at
+    return policy.detached_retention.after(detached_at, policy.timezone)

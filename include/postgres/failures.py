@@ -1,0 +1,64 @@
+"""The one place where psycopg's errors become ours, by their SQLSTATE (manual, appendix A)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from include.partitioning.errors import (
+    LockNotAvailableError,
+    MissingPrivilegeError,
+    PartitionLifecycleError,
+    ServerUnavailableError,
+    StatementFailedError,
+    WaitTooLongError,
+)
+
+LOCK_CONFLICTS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+"""What gives way to somebody else and is worth another attempt at once."""
+
+_TRANSIENT_CLASSES = ("08", "53", "57P", "58")
+"""Connection lost, out of a resource, server shutting down or starting, system error."""
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn a psycopg error into one of ours; `what` says what was being done, and to which object."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, what) from error
+
+
+def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
+    """Our error for a psycopg error: permanent unless its SQLSTATE says that it may pass."""
+    state = error.sqlstate or ""
+    said = _said(error)
+    if isinstance(error, errors.InsufficientPrivilege):
+        return MissingPrivilegeError(f"{what}: {said}; grant the role what it lacks, or run as the table's owner (README, privileges)")
+    if isinstance(error, LOCK_CONFLICTS):
+        return LockNotAvailableError(f"{what}: {said}")
+    if isinstance(error, errors.QueryCanceled):
+        return WaitTooLongError(f"{what}: {said}; find what it waited for, or raise wait_timeout")
+    if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):
+        return ServerUnavailableError(f"{what}: the server is not available: {said}")
+    return StatementFailedError(f"{what}: {said}{_advice(error)}")
+
+
+def _said(error: psycopg.Error) -> str:
+    primary = error.diag.message_primary or str(error).strip()
+    detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+    return f"{primary}{detail}"
+
+
+def _advice(error: psycopg.Error) -> str:
+    match error:
+        case errors.DependentObjectsStillExist():
+            return "; something else depends on it: drop or change that first, nothing is ever dropped with CASCADE"
+        case errors.ForeignKeyViolation():
+            return f'; rows elsewhere refer to it by constraint "{error.diag.constraint_name}": remove them first'
+        case errors.CheckViolation():
+            return "; rows in the DEFAULT partition belong into the new one: move them first"
+        case _:
+            return f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""

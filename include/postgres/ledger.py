@@ -1,0 +1,203 @@
+"""The bookkeeping schema `partition_lifecycle`: installing it, writing it, and asking it.
+
+State lives here and in the archive, never in XCom: a run on another worker, or another Airflow, finds it.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.bounds import Bounds, KeyType, parse_bounds
+from include.partitioning.errors import LedgerTooNewError
+from include.partitioning.names import TableName
+from include.partitioning.partition import DetachedPartition, PartitionedTable
+from include.postgres.catalog import relation
+from include.postgres.queries import Row, query, row, rows
+
+VERSION = 1
+"""Newest version this code knows; `ledger_versions/` has one script for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Which Airflow task instance acts; all None outside a DAG run."""
+
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+    try_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the append-only history. `outcome`: began, done, nothing to do, refused or failed."""
+
+    action: str
+    outcome: str
+    partition: TableName | None = None
+    oid: int | None = None
+    bounds: Bounds | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    lock_wait_ms: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRecord:
+    """An archive that was read back and compared.
+
+    :param path: the archive's folder, as a URL.
+    :param rows: rows in the archive.
+    :param bytes: size of its data files.
+    :param snapshot_xmin: `pg_snapshot_xmin` of the export, 64 bits wide, epoch included.
+    """
+
+    archive_id: str
+    path: str
+    manifest_sha256: str
+    rows: int
+    bytes: int
+    snapshot_xmin: int
+    columns_digest: str
+    verified_at: datetime | None = None
+
+
+class Ledger:
+    """The bookkeeping of one table. Reading works before the schema is installed: then there is nothing in it."""
+
+    def __init__(self, connection: Connection[Any], parent: TableName, run: RunIdentity) -> None:
+        self._connection = connection
+        self._parent = str(parent)
+        self._run = run
+
+    def version(self) -> int:
+        """The installed version, 0 if none."""
+        if not self._one("is_installed")["yes"]:
+            return 0
+        return int(self._one("version")["version"])
+
+    def install(self) -> None:
+        """Bring the schema to `VERSION`; does nothing when it is there already.
+
+        :raises LedgerTooNewError: a newer version of this package has been here.
+        """
+        if self._is_current():
+            return
+        with self._connection.transaction():
+            self._rows("install_lock")
+            for version in range(self.version() + 1, VERSION + 1):
+                self._connection.execute(_script(version))
+                self._write("record_version", version=version)
+
+    def record(self, event: Event) -> None:
+        """Append one event."""
+        values = asdict(event) | {"partition": _text(event.partition), **_bound_texts(event.bounds)}
+        del values["bounds"]
+        self._write("record_event", **values, **asdict(self._run))
+
+    def created_oids(self) -> frozenset[int]:
+        """OIDs of the partitions of this table that we created."""
+        return frozenset(each["oid"] for each in self._rows_if_installed("created_oids"))
+
+    def has_event(self, action: str, oid: int) -> bool:
+        """Whether this table's history has the action on the relation with this OID, however it ended."""
+        return any(each["yes"] for each in self._rows_if_installed("has_event", action=action, oid=oid))
+
+    def events_of_run(self) -> list[Row]:
+        """Everything this DAG run has recorded, in order."""
+        return self._rows_if_installed("events_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)
+
+    def record_archive(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds, archive: ArchiveRecord) -> None:
+        """Note an archive that was read back and compared. The same archive twice is one row."""
+        self._write("record_archive", **_key(table), **_bound_texts(bounds), oid=oid, partition=str(partition), **asdict(archive))
+
+    def latest_archive(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds) -> ArchiveRecord | None:
+        """The newest verified archive of exactly this partition: same cluster, OIDs, name and bounds."""
+        found = self._rows_if_installed("latest_archive", **_key(table), **_bound_texts(bounds), oid=oid, partition=str(partition))
+        return ArchiveRecord(**found[0]) if found else None
+
+    def announce_detach(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds, columns_digest: str) -> None:
+        """Write down that a detach begins, before it begins: so that it is found again whatever happens."""
+        texts = _bound_texts(bounds)
+        self._write("announce_detach", **_key(table), **texts, oid=oid, partition=str(partition), columns_digest=columns_digest)
+
+    def record_detached(self, table: PartitionedTable, oid: int, detached_at: datetime, drop_after: datetime | None) -> None:
+        """Note that the table is on its own now; keeps the first time if it was noted before."""
+        self._write("record_detached", **_key(table), oid=oid, detached_at=detached_at, drop_after=drop_after)
+
+    def record_dropped(self, table: PartitionedTable, oid: int) -> None:
+        """Note the drop, in the transaction of the drop."""
+        self._write("record_dropped", **_key(table), oid=oid)
+
+    def detached(self, table: PartitionedTable) -> list[DetachedPartition]:
+        """What we detached, or began to detach, from this very table and have not dropped."""
+        return [self._detached(table, each) for each in self._rows_if_installed("detached", **_key(table))]
+
+    def dropped_at(self, table: PartitionedTable, partition: TableName) -> datetime | None:
+        """When we dropped the partition of this name, the last time we did."""
+        found = self._rows_if_installed("dropped_at", **_key(table), partition=str(partition))
+        moment: datetime | None = found[0]["moment"] if found else None
+        return moment
+
+    def foreign_rows(self, table: PartitionedTable) -> int:
+        """Undropped entries about a table of this name that is not this very table: a restored dump, or a table built anew."""
+        return sum(each["rows"] for each in self._rows_if_installed("foreign_rows", **_key(table)))
+
+    def _detached(self, table: PartitionedTable, found: Row) -> DetachedPartition:
+        today = relation(self._connection, found["oid"])
+        return DetachedPartition(
+            name=TableName.parse(found["partition"]),
+            oid=found["oid"],
+            parent=table.name,
+            parent_oid=table.oid,
+            bounds=parse_bounds(f"FOR VALUES FROM ('{found['lower_bound']}') TO ('{found['upper_bound']}')"),
+            columns_digest=found["columns_digest"],
+            detached_at=found["detached_at"],
+            drop_after=found["drop_after"],
+            found_as=today.name if today else None,
+            attached=today.attached if today else False,
+        )
+
+    def _is_current(self) -> bool:
+        installed = self.version()
+        if installed > VERSION:
+            raise LedgerTooNewError(
+                f"the schema partition_lifecycle has version {installed}, this package knows {VERSION}; upgrade the package"
+            )
+        return installed == VERSION
+
+    def _rows_if_installed(self, name: str, /, **values: object) -> list[Row]:
+        return self._rows(name, parent=self._parent, **values) if self.version() else []
+
+    def _rows(self, name: str, /, **values: object) -> list[Row]:
+        return rows(self._connection, f"ledger/{name}", **values)
+
+    def _one(self, name: str) -> Row:
+        return row(self._connection, f"ledger/{name}") or {}
+
+    def _write(self, name: str, /, **values: object) -> None:
+        self._connection.execute(query(f"ledger/{name}"), {"parent": self._parent, **values})
+
+
+def _script(version: int) -> bytes:
+    folder = files("include.postgres").joinpath("ledger_versions")
+    return next(file for file in folder.iterdir() if file.name.startswith(f"{version:03}_")).read_bytes()
+
+
+def _key(table: PartitionedTable) -> dict[str, int]:
+    return {"system_identifier": table.cluster.system_identifier, "database_oid": table.cluster.database_oid, "parent_oid": table.oid}
+
+
+def _text(name: TableName | None) -> str | None:
+    return None if name is None else str(name)
+
+
+def _bound_texts(bounds: Bounds | None) -> dict[str, str | None]:
+    if bounds is None:
+        return {"lower": None, "upper": None}
+    return {"lower": KeyType.TIMESTAMPTZ.literal(bounds.lower), "upper": KeyType.TIMESTAMPTZ.literal(bounds.upper)}

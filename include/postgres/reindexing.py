@@ -1,0 +1,68 @@
+"""Rebuilding bloated indexes of one partition, one at a time, and clearing away what an interrupted rebuild left."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.names import TableName
+from include.partitioning.partition import Partition, PartitionedTable
+from include.postgres import bloat, statements
+from include.postgres.executor import Executor
+from include.postgres.ledger import Event, Ledger
+from include.postgres.queries import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An invalid `_ccnew` or `_ccold` index. `why_left` says why it is not dropped; None if it is."""
+
+    name: TableName
+    why_left: str | None
+
+
+def leftovers(connection: Connection[Any], ledger: Ledger, partition: Partition) -> list[Leftover]:
+    """What interrupted rebuilds left on a partition. Only ours are dropped, and only while nobody builds there."""
+    ours = ledger.has_event("reindex", partition.oid)
+    return [
+        Leftover(
+            TableName(each["schema"], each["name"]), _why_left(each["on_toast"], each["being_built"], ours, each["schema"], each["name"])
+        )
+        for each in rows(connection, "leftover_indexes", oid=partition.oid)
+    ]
+
+
+def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, partition: Partition, above: float) -> list[str]:
+    """Drop leftovers of ours, then rebuild every index whose estimated bloat exceeds `above`.
+
+    :returns: a line for each index rebuilt.
+    """
+    with executor.role(table.owner):
+        for leftover in leftovers(executor.connection, ledger, partition):
+            if leftover.why_left is None:
+                executor.long_statement(f'drop leftover index "{leftover.name}"', statements.drop_index(leftover.name))
+            else:
+                executor.log.warning('invalid index "%s" is left alone: %s', leftover.name, leftover.why_left)
+        worthy = bloat.bloated(bloat.measure(executor.connection, partition.oid), above)
+    return [_rebuild(executor, ledger, table, partition, index) for index in worthy]
+
+
+def _rebuild(executor: Executor, ledger: Ledger, table: PartitionedTable, partition: Partition, index: bloat.IndexBloat) -> str:
+    ledger.record(Event("reindex", "began", partition.name, partition.oid, partition.bounds, bytes=index.bytes, detail=str(index.name)))
+    with executor.role(table.owner):
+        executor.long_statement(f'reindex "{index.name}" of "{partition.name}"', statements.reindex(index.name))
+    after = next((each.bytes for each in bloat.measure(executor.connection, partition.oid) if each.name == index.name), 0)
+    line = f'"{index.name}": {index.bytes:,} -> {after:,} bytes, {index.share or 0:.0%} was estimated to be unused'
+    ledger.record(Event("reindex", "done", partition.name, partition.oid, partition.bounds, bytes=after, detail=line))
+    return line
+
+
+def _why_left(on_toast: bool, being_built: bool, ours: bool, schema: str, name: str) -> str | None:
+    if being_built:
+        return "somebody is building an index on this table now"
+    statement = statements.drop_index(TableName(schema, name)).as_string()
+    if not ours:
+        return f"no rebuild of ours is known; if nobody needs it: {statement}"
+    if on_toast:
+        return f"an owner may not drop it; as a superuser: {statement}"
+    return None

@@ -1,0 +1,75 @@
+"""Preparing a connection, so that no setting of a role, a database or a user's profile changes what we do."""
+
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.errors import CatalogMismatchError
+
+OLDEST_SERVER = 140000
+
+SETTINGS = {
+    "search_path": "pg_catalog, pg_temp",  # a function of the same name in another schema cannot be called by us
+    "row_security": "off",  # rows that a policy would hide become an error, never a gap in an archive
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "xmloption": "content",
+    "statement_timeout": "0",
+    "lock_timeout": "0",  # each statement that others could queue behind sets its own
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "synchronous_commit": "on",  # what the ledger says must survive a crash
+    "default_tablespace": "",
+    "default_table_access_method": "heap",
+    "check_function_bodies": "off",
+    "client_min_messages": "notice",
+}
+_SINCE = {"transaction_timeout": (170000, "0")}
+
+
+def prepare(connection: Connection[Any], application_name: str) -> Connection[Any]:
+    """Put a fresh connection into autocommit with the settings above, after checking that it can work at all.
+
+    :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, or behind a transaction pooler.
+    """
+    connection.autocommit = True
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise CatalogMismatchError(f"PostgreSQL {version // 10000} is too old; 14 is the oldest that can detach CONCURRENTLY")
+    _refuse_pooler(connection)
+    _refuse_standby(connection)
+    connection.execute("SELECT pg_catalog.set_config('application_name', %s, false)", (application_name[:63],))
+    for name, value in _settings(version).items():
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+    return connection
+
+
+def _settings(version: int) -> dict[str, str]:
+    newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
+    return SETTINGS | newer
+
+
+def _refuse_pooler(connection: Connection[Any]) -> None:
+    """A transaction pooler hands each statement to another backend, which loses SET and session locks."""
+    pids = {connection.info.backend_pid}
+    for _ in range(3):
+        found = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+        pids.add(found[0] if found else 0)
+    if len(pids) > 1:
+        raise CatalogMismatchError(
+            f'the connection to "{connection.info.host}" goes through a transaction pooler (the backend changes between statements); '
+            "point the Airflow connection at the server itself"
+        )
+
+
+def _refuse_standby(connection: Connection[Any]) -> None:
+    found = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
+    if found and found[0]:
+        raise CatalogMismatchError(f'"{connection.info.host}" is a standby; point the Airflow connection at the primary')

@@ -1,0 +1,1 @@
+INSERT INTO partition_lifecycle.schema_version (version) VALUES (%(version)s)

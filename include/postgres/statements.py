@@ -1,0 +1,97 @@
+"""DDL, composed from identifiers and literals. No statement is ever formatted from text of ours or a user's.
+
+`server_text` is the one exception: definitions that the server itself printed, with every name already quoted.
+"""
+
+from datetime import datetime
+
+from psycopg import sql
+
+from include.partitioning.bounds import Bounds, KeyType
+from include.partitioning.names import TableName
+
+
+def named(name: TableName) -> sql.Identifier:
+    """A schema-qualified name."""
+    return sql.Identifier(name.schema, name.name)
+
+
+def server_text(text: str) -> sql.SQL:
+    """Text that `pg_get_indexdef` and its like printed in this session: valid SQL whoever chose the names in it."""
+    return sql.SQL(text)
+
+
+def set_local_role(role: str) -> sql.Composed:
+    """Become the owner until the end of the transaction, so that what is created belongs to it (manual, SET ROLE)."""
+    return sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role))
+
+
+def reset_role() -> sql.Composed:
+    """Be the lifecycle role again; only it writes the ledger."""
+    return sql.SQL("RESET ROLE").format()
+
+
+def bounds_check(table: TableName, constraint: str, key: str, key_type: KeyType, bounds: Bounds) -> sql.Composed:
+    """A CHECK that implies the partition bound, so that ATTACH need not scan (manual 5.12.2.2).
+
+    It says IS NOT NULL, and its literals have the column's own type: otherwise PostgreSQL does not find the proof.
+    """
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({key} IS NOT NULL AND {key} >= {lower} AND {key} < {upper})").format(
+        named(table),
+        sql.Identifier(constraint),
+        key=sql.Identifier(key),
+        lower=_typed(bounds.lower, key_type),
+        upper=_typed(bounds.upper, key_type),
+    )
+
+
+def attach(parent: TableName, partition: TableName, key_type: KeyType, bounds: Bounds) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the parent, which neither readers nor writers notice (manual, ALTER TABLE)."""
+    return sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+        named(parent), named(partition), sql.Literal(key_type.literal(bounds.lower)), sql.Literal(key_type.literal(bounds.upper))
+    )
+
+
+def detach(parent: TableName, partition: TableName, *, concurrently: bool) -> sql.Composed:
+    """CONCURRENTLY: SHARE UPDATE EXCLUSIVE on the parent, and a wait for older transactions; plain: ACCESS EXCLUSIVE."""
+    ending = sql.SQL(" CONCURRENTLY") if concurrently else sql.SQL("")
+    return sql.SQL("ALTER TABLE {} DETACH PARTITION {}{}").format(named(parent), named(partition), ending)
+
+
+def finalize(parent: TableName, partition: TableName) -> sql.Composed:
+    """Complete a detach that was interrupted while it waited."""
+    return sql.SQL("ALTER TABLE {} DETACH PARTITION {} FINALIZE").format(named(parent), named(partition))
+
+
+def drop_constraint(table: TableName, constraint: str) -> sql.Composed:
+    """For a foreign key: ACCESS EXCLUSIVE on the referenced table as well, for the moment of the transaction."""
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
+
+
+def lock_exclusively(table: TableName) -> sql.Composed:
+    """Keep everybody out until the end of the transaction."""
+    return sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(named(table))
+
+
+def drop_table(table: TableName) -> sql.Composed:
+    """Never CASCADE: what depends on it stops the drop."""
+    return sql.SQL("DROP TABLE {} RESTRICT").format(named(table))
+
+
+def drop_index(index: TableName) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the table (manual, DROP INDEX)."""
+    return sql.SQL("DROP INDEX CONCURRENTLY {}").format(named(index))
+
+
+def reindex(index: TableName) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the table while a second index is built beside the first (manual, REINDEX)."""
+    return sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(named(index))
+
+
+def analyze(table: TableName, *, only: bool = False) -> sql.Composed:
+    """ONLY (18 and later): the parent's own statistics, without those of each partition."""
+    return sql.SQL("ANALYZE {}{}").format(sql.SQL("ONLY ") if only else sql.SQL(""), named(table))
+
+
+def _typed(moment: datetime, key_type: KeyType) -> sql.Composed:
+    return sql.SQL("{}::{}").format(sql.Literal(key_type.literal(moment)), sql.SQL(key_type.value))

@@ -1,0 +1,36 @@
+"""Advisory locks, so that two steps that change the same table take turns."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from include.partitioning.partition import PartitionedTable
+from include.postgres.executor import Executor
+from include.postgres.queries import Row, row, rows
+
+
+def table_lock(executor: Executor, table: PartitionedTable) -> AbstractContextManager[None]:
+    """The lock of a parent: one step at a time creates, detaches or heals its partitions."""
+    return advisory_lock(executor, table.oid, f'maintain "{table.name}"')
+
+
+@contextmanager
+def advisory_lock(executor: Executor, oid: int, what: str) -> Iterator[None]:
+    """Hold the lock of the relation with this OID for the block; it goes with the connection if we die.
+
+    It is tried again and again rather than waited for: a waiting statement holds a snapshot, for which the
+    CONCURRENTLY phases of whoever has the lock would wait in turn.
+
+    :raises WaitTooLongError: somebody else has had it for longer than `wait_timeout`.
+    """
+    connection = executor.connection
+
+    def holders() -> list[Row]:
+        taken = row(connection, "advisory_lock_try", oid=oid)
+        return [] if taken and taken["taken"] else rows(connection, "advisory_lock_holders", oid=oid)
+
+    executor.wait_until(what, holders)
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.broken:
+            rows(connection, "advisory_lock_release", oid=oid)

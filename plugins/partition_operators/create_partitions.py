@@ -1,0 +1,73 @@
+"""The create step."""
+
+from typing import ClassVar
+
+from include.partitioning.errors import PartitionLifecycleError, PermanentError, ServerUnavailableError, TransientError
+from include.partitioning.plan import Create
+from include.postgres.creating import create_partition, creation_statements
+from include.postgres.table_lock import table_lock
+from include.postgres.template import Template, read_template
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from partition_operators.plan_partitions import current_plan
+
+
+class CreatePartitionsOperator(LifecycleOperator):
+    """Create the partitions that are missing as of the reference date: gaps, the current one, and `premake` upcoming ones.
+
+    Each is made in one transaction of its own: `CREATE TABLE … (LIKE …)`, a CHECK on the bounds, what its siblings have
+    (indexes, storage parameters, privileges, replica identity, triggers), and ATTACH, which neither readers nor writers of the table
+    notice. A range that an existing partition covers in part is clipped to what is free.
+
+    **When it fails** the other partitions have been created nevertheless. The message names the partition and what stands in the
+    way: a name that is taken, rows in the DEFAULT partition, a lock that somebody holds, a missing privilege.
+
+    Arguments: see `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "create"
+    ui_color = "#e8f5e9"
+
+    def perform(self, step: Step) -> list[str]:
+        """Return the names of the partitions created, as `schema.name`."""
+        if step.dry_run:
+            return self._show(step)
+        with table_lock(step.executor, step.table):
+            plan = current_plan(step)
+            if plan.too_many_creates:
+                raise PermanentError(plan.too_many_creates)
+            template = read_template(step.connection, step.table)
+            errors = [error for create in plan.creates if (error := self._create(step, template, create)) is not None]
+        if errors:
+            raise _all_of(errors)
+        self.log.info("created %d partitions", len(plan.creates)) if plan.creates else self.log.info(
+            "nothing to create: every partition wanted exists"
+        )
+        return [str(create.name) for create in plan.creates]
+
+    def _create(self, step: Step, template: Template, create: Create) -> PartitionLifecycleError | None:
+        """One partition's failure does not stop the others, unless the server is gone."""
+        try:
+            create_partition(step.executor, step.ledger, step.table, template, create)
+        except ServerUnavailableError:
+            raise
+        except PartitionLifecycleError as error:
+            self.log.error("%s", error)  # noqa: TRY400 - the message says it all, and it is raised again at the end
+            return error
+        self.log.info("created %s %s: %s", create.name, create.bounds, create.reason)
+        return None
+
+    def _show(self, step: Step) -> list[str]:
+        plan = current_plan(step)
+        template = read_template(step.connection, step.table)
+        for create in plan.creates:
+            self.log.info("would create %s %s: %s", create.name, create.bounds, create.reason)
+            for statement in creation_statements(step.table, template, create):
+                self.log.info("    %s;", statement.as_string(step.connection))
+        return [str(create.name) for create in plan.creates]
+
+
+def _all_of(errors: list[PartitionLifecycleError]) -> PartitionLifecycleError:
+    """One error with every message; worth a retry if any of them is."""
+    text = "\n".join(str(error) for error in errors)
+    transient = any(isinstance(error, TransientError) for error in errors)
+    return TransientError(text) if transient else PermanentError(text)

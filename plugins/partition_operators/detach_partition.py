@@ -1,0 +1,45 @@
+"""The detach step."""
+
+from typing import ClassVar
+
+from include.partitioning.errors import DestructionRefusedError
+from include.partitioning.target import Target
+from include.postgres.detaching import detach_partition, detach_statements, is_pending
+from include.postgres.table_lock import table_lock
+from partition_operators.expiry_operator import ExpiryOperator
+from partition_operators.lifecycle_operator import Step
+
+
+class DetachPartitionOperator(ExpiryOperator):
+    """Take an expired partition off its parent, CONCURRENTLY where PostgreSQL can, and drop its outgoing foreign keys.
+
+    Needs an archive that was read back and compared, if the policy archives. A detach that was interrupted is finished. When
+    it returns, nothing is pending, and the ledger knows the table and when it may be dropped.
+
+    **When it fails** the message says who holds the lock, or for which transaction it waited (pid, query, age). Run it again: it
+    goes on where it stopped.
+
+    Arguments: `partition` (templated, mappable), and those of `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "detach"
+
+    def expire(self, step: Step, target: Target) -> str:
+        """Detach, unless it has been done."""
+        if target.detached is not None and target.detached.detached_at is not None:
+            return f'"{target.name}" is detached already, since {target.detached.detached_at:%Y-%m-%d %H:%M} UTC'
+        if step.dry_run:
+            pending = bool(is_pending(step.connection, step.table, target.oid))
+            for statement in detach_statements(step.table, target.name, pending=pending):
+                self.log.info("    %s;", statement)
+            return f'would detach "{target.name}" from "{step.table.name}"'
+        self._require_archive(step, target)
+        with table_lock(step.executor, step.table):
+            detach_partition(step.executor, step.ledger, step.policy, step.table, target)
+        return f'detached "{target.name}" from "{step.table.name}"'
+
+    def _require_archive(self, step: Step, target: Target) -> None:
+        if step.policy.archive is None:
+            return
+        if step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds) is None:
+            raise DestructionRefusedError(f'"{target.name}" has no archive that was read back and compared; run the archive step first')

@@ -1,0 +1,66 @@
+"""The drop step."""
+
+from typing import ClassVar
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.archive.archiver import check_objects, read_manifest
+from include.partitioning.errors import DestructionRefusedError
+from include.partitioning.policy import OnExpiry
+from include.partitioning.target import Target
+from include.postgres import statements
+from include.postgres.dropping import Doomed, drop_partition, refuse_grace
+from include.postgres.ledger import ArchiveRecord
+from partition_operators.archive_partition import opened
+from partition_operators.expiry_operator import ExpiryOperator
+from partition_operators.lifecycle_operator import Step
+
+
+class DropPartitionOperator(ExpiryOperator):
+    """Drop a detached partition, the only step that cannot be undone.
+
+    It must be the very table that the ledger says we detached, its `detached_retention` must be over, the objects of its archive
+    are read once more, and under a lock that keeps everybody out the table is shown to hold exactly the rows that were archived.
+    Never CASCADE. While the grace period runs the task is skipped, with the date when it ends.
+
+    **When it fails** nothing has been dropped. If rows were written after the archive, the next run archives again and then drops.
+
+    Arguments: `partition` (templated, mappable), and those of `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "drop"
+    ui_color = "#ffebee"
+
+    def expire(self, step: Step, target: Target) -> str:
+        """Drop, if every gate is open."""
+        if step.policy.on_expiry is OnExpiry.DETACH:
+            raise AirflowSkipException(f'"{target.name}" is kept: the policy says on_expiry: detach')
+        if step.dry_run:
+            for statement in (statements.lock_exclusively(target.name), statements.drop_table(target.name)):
+                self.log.info("    %s;", statement.as_string(step.connection))
+            return f'would drop "{target.name}" once it is detached, unchanged since its archive, and past its grace period'
+        if target.detached is None:
+            raise DestructionRefusedError(f'"{target.name}" is still attached; the detach step comes first')
+        waits = refuse_grace(target.detached, step.database_now)
+        if waits is not None:
+            raise AirflowSkipException(waits)
+        archive = self._checked_archive(step, target)
+        rows = drop_partition(step.executor, step.ledger, step.table, Doomed(target.detached, archive))
+        kept = f"{rows:,} rows are in {archive.path}" if archive else "without an archive: destroy_without_archive is set"
+        return f'dropped "{target.name}"; {kept}'
+
+    def _checked_archive(self, step: Step, target: Target) -> ArchiveRecord | None:
+        """The archive, with its objects read once more."""
+        if step.policy.archive is None:
+            if not step.policy.destroy_without_archive:
+                raise DestructionRefusedError(
+                    f'"{target.name}" has no archive; set destroy_without_archive: true if it is to go without one'
+                )
+            return None
+        record = step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds)
+        if record is None:
+            raise DestructionRefusedError(f'"{target.name}" has no archive that was read back and compared; run the archive step first')
+        folder = opened(step, record)
+        check_objects(folder, read_manifest(folder, record.manifest_sha256))
+        self.log.info("the archive at %s is what was written", record.path)
+        return record

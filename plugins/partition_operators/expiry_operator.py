@@ -1,0 +1,55 @@
+"""What the three steps of expiry share: one partition, found again in the catalog and refused unless the policy expires it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from include.partitioning.errors import BadArgumentError, DestructionRefusedError
+from include.partitioning.expiry import Horizon
+from include.partitioning.names import TableName
+from include.partitioning.target import Target, find_target
+from partition_operators.lifecycle_operator import LifecycleOperator, Step, refuse_clock_difference
+
+
+class ExpiryOperator(LifecycleOperator):
+    """Base of the steps that work on one expired partition; not used by itself.
+
+    :param partition: `schema.name`, each part quoted where needed. (templated, mappable)
+    """
+
+    template_fields: Sequence[str] = ("partition", *LifecycleOperator.template_fields)
+    ui_color = "#fff3e0"
+
+    def __init__(self, *, partition: str, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
+        super().__init__(**kwargs)
+        self.partition = partition
+
+    def perform(self, step: Step) -> str:
+        """Do what is missing, and return in one sentence what was done."""
+        refuse_clock_difference(step)
+        target = self._target(step)
+        said = self.expire(step, target) if target is not None else f'"{self.partition}" is gone already; nothing to do'
+        self.log.info("%s", said)
+        return said
+
+    def expire(self, step: Step, target: Target) -> str:
+        """The step itself."""
+        raise NotImplementedError
+
+    def _target(self, step: Step) -> Target | None:
+        name = self.partition_name()
+        horizon = Horizon.of(step.policy, step.table.key_type, step.reference, step.database_now)
+        try:
+            return find_target(step.policy, step.table, step.ledger.detached(step.table), horizon, name)
+        except DestructionRefusedError:
+            if step.table.partition(name) is None and step.ledger.dropped_at(step.table, name) is not None:
+                return None
+            raise
+
+    def partition_name(self) -> TableName:
+        """The argument, read.
+
+        :raises BadArgumentError: it is no qualified name, or a template that was not rendered.
+        """
+        if not isinstance(self.partition, str):
+            raise BadArgumentError(f'partition "{self.partition}" is not text; give schema.name')
+        return TableName.parse(self.partition)

@@ -1,0 +1,34 @@
+"""The heal step."""
+
+from typing import ClassVar
+
+from include.postgres.healing import heal, unfinished
+from include.postgres.table_lock import table_lock
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+
+
+class HealPartitionsOperator(LifecycleOperator):
+    """Finish what an interrupted run of ours left half done.
+
+    A detach that was announced in the ledger and is pending is finalized; one that succeeded but was not written down is written
+    down, and its outgoing foreign keys are dropped. What somebody else left half done is named by the plan and not touched.
+
+    **When it fails**, run it again: the message says for whom it waited. Expiring other partitions goes on.
+
+    Arguments: see `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "heal"
+    ui_color = "#e8f5e9"
+
+    def perform(self, step: Step) -> list[str]:
+        """Return the names of the partitions that were healed."""
+        healed = []
+        for partition in unfinished(step.executor, step.ledger, step.table):
+            self.log.info('the detach of "%s" was interrupted; finishing it', partition.name)
+            if not step.dry_run:
+                with table_lock(step.executor, step.table):
+                    heal(step.executor, step.ledger, step.policy, step.table, partition)
+            healed.append(str(partition.name))
+        self.log.info("healed %d partitions", len(healed)) if healed else self.log.info("nothing was left half done")
+        return healed

@@ -1,0 +1,153 @@
+"""What all operators share: arguments that mean the same everywhere, a prepared connection, and errors that Airflow understands."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, cast
+
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+from psycopg import Connection
+
+from include.partitioning.config import find_policy
+from include.partitioning.errors import DestructionRefusedError, PartitionLifecycleError, PermanentError
+from include.partitioning.partition import PartitionedTable
+from include.partitioning.policy import PartitionPolicy
+from include.partitioning.reference import parse_flag, parse_reference_date
+from include.postgres import catalog
+from include.postgres.executor import Executor, LockBudget
+from include.postgres.failures import translated
+from include.postgres.ledger import Event, Ledger, RunIdentity
+from include.postgres.session import prepare
+
+REFERENCE_DATE = "{{ params.reference_date or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
+"""The default of `reference_date`: a manual run may have no logical date, and then the name `logical_date` is not defined."""
+
+DRY_RUN = "{{ params.dry_run }}"
+
+LARGEST_CLOCK_DIFFERENCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Everything a step works with, once its arguments are known to be good and the database answers."""
+
+    policy: PartitionPolicy
+    table: PartitionedTable
+    reference: datetime
+    database_now: datetime
+    dry_run: bool
+    connection: Connection[Any]
+    executor: Executor
+    ledger: Ledger
+    context: Context
+
+
+class LifecycleOperator(BaseOperator):
+    """Base of the lifecycle operators; not used by itself.
+
+    :param policy: a `PartitionPolicy`, or the table of one in the policy files, such as `"core.sessions"`.
+    :param reference_date: ISO date or timestamp as of which the step acts. (templated)
+    :param dry_run: print the very statements and change nothing. (templated; `'True'` and `'False'` are understood)
+    :param postgres_conn_id: overrides the policy's connection.
+    """
+
+    template_fields: Sequence[str] = ("reference_date", "dry_run")
+    ui_fgcolor = "#000000"
+    action: ClassVar[str]
+    """The verb, as the ledger has it."""
+
+    def __init__(
+        self,
+        *,
+        policy: PartitionPolicy | str,
+        reference_date: str = REFERENCE_DATE,
+        dry_run: bool | str = False,
+        postgres_conn_id: str | None = None,
+        **kwargs: Any,  # noqa: ANN401 - BaseOperator's own arguments
+    ) -> None:
+        kwargs.setdefault("doc_md", inspect.getdoc(type(self)))
+        super().__init__(**kwargs)
+        self.policy = policy
+        self.reference_date = reference_date
+        self.dry_run = dry_run  # type: ignore[assignment,method-assign]  # hides BaseOperator.dry_run(), which only prints templates
+        self.postgres_conn_id = postgres_conn_id
+
+    def execute(self, context: Context) -> Any:  # noqa: ANN401 - BaseOperator says so
+        """Run the step; a permanent error fails the task at once, any other lets Airflow retry."""
+        try:
+            with self._step(context) as step:
+                return self._recorded(step)
+        except PermanentError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def perform(self, step: Step) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
+        """Read, plan, do."""
+        raise NotImplementedError
+
+    def changes_database(self) -> bool:
+        """Whether the step writes, so that the ledger must be there."""
+        return True
+
+    def _recorded(self, step: Step) -> Any:  # noqa: ANN401
+        try:
+            with translated(f'{self.action} for "{step.table.name}"'):
+                if self.changes_database() and not step.dry_run:
+                    step.ledger.install()
+                return self.perform(step)
+        except PartitionLifecycleError as error:
+            self._note_failure(step, error)
+            raise
+
+    def _note_failure(self, step: Step, error: PartitionLifecycleError) -> None:
+        """Put the failure into the ledger, so that the report has it; the database may be what failed, so this may not."""
+        if step.dry_run or step.connection.closed or step.connection.broken or not step.ledger.version():
+            return
+        outcome = "refused" if isinstance(error, DestructionRefusedError) else "failed"
+        step.ledger.record(Event(self.action, outcome, detail=str(error)))
+
+    @contextmanager
+    def _step(self, context: Context) -> Iterator[Step]:
+        policy = self.policy if isinstance(self.policy, PartitionPolicy) else find_policy(self.policy)
+        reference = parse_reference_date(self.reference_date, policy.timezone)
+        dry_run = parse_flag("dry_run", self.dry_run)
+        run = _identity(context)
+        with translated(f'connect to "{self.postgres_conn_id or policy.postgres_conn_id}"'):
+            hook = PostgresHook(postgres_conn_id=self.postgres_conn_id or policy.postgres_conn_id)
+            connection = cast("Connection[Any]", hook.get_conn())
+        try:
+            with translated(f'read the catalog for "{policy.table}"'):
+                prepare(connection, f"partition_lifecycle {self.action} {policy.table}")
+                ledger = Ledger(connection, policy.table, run)
+                table = catalog.read_table(connection, policy, ledger.created_oids())
+                now = catalog.database_now(connection)
+            budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
+            executor = Executor(connection, budget, self.log)
+            self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
+            yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context)
+        finally:
+            connection.close()
+
+
+def refuse_clock_difference(step: Step) -> None:
+    """Worker and database must agree on the time before anything is destroyed.
+
+    :raises DestructionRefusedError: they differ by more than five minutes.
+    """
+    difference = abs(datetime.now(UTC) - step.database_now)
+    if difference > LARGEST_CLOCK_DIFFERENCE:
+        raise DestructionRefusedError(
+            f"the clocks of this worker and of the database differ by {difference}; nothing is destroyed until they agree within "
+            f"{LARGEST_CLOCK_DIFFERENCE}: check NTP on both"
+        )
+
+
+def _identity(context: Context) -> RunIdentity:
+    """Which task instance runs; nothing outside a DAG run, where the context is empty."""
+    instance = context.get("ti")
+    if instance is None:
+        return RunIdentity()
+    return RunIdentity(instance.dag_id, instance.run_id, instance.task_id, instance.map_index, instance.try_number)

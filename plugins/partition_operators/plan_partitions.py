@@ -1,0 +1,60 @@
+"""The plan step."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from include.partitioning.plan import Plan, make_plan
+from include.partitioning.plan_text import as_dict, describe
+from include.postgres import catalog
+from include.postgres.intentions import statements_of
+from include.postgres.recent_view import check_name
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+
+
+class PlanPartitionsOperator(LifecycleOperator):
+    """Say what a run would do, and why, without doing anything.
+
+    Reads the catalog and the ledger only. The plan goes to the log and, whole, to XCom under `plan`; the return value is the
+    list of partitions to expire, over which the rest of the DAG is mapped.
+
+    **When it fails** nothing is destroyed in this run. The message names the policy key or the catalog object that does not fit.
+
+    Arguments: see `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "plan"
+    ui_color = "#e8eaf6"
+
+    def perform(self, step: Step) -> list[str]:
+        """Return the names of the partitions to expire, oldest first, as `schema.name`."""
+        if step.policy.recent_view is not None:
+            check_name(step.connection, step.ledger, step.policy.recent_view, step.table)
+        plan = current_plan(step)
+        sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
+        statements = statements_of(step.connection, step.table, plan)
+        for line in describe(plan, sizes, statements):
+            self.log.info("%s", line)
+        instance = step.context.get("ti")
+        if instance is not None:
+            instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements))
+        return [str(each.name) for each in plan.expires]
+
+    def changes_database(self) -> bool:
+        """It only reads."""
+        return False
+
+
+def current_plan(step: Step) -> Plan:
+    """The plan as the catalog and the ledger are now."""
+    names = catalog.names_in_schema(step.connection, step.table.name.schema)
+    plan = make_plan(
+        step.policy, step.table, step.ledger.detached(step.table), names, reference=step.reference, database_now=step.database_now
+    )
+    strangers = step.ledger.foreign_rows(step.table)
+    if not strangers:
+        return plan
+    finding = (
+        f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
+        "table was built anew; they are left alone"
+    )
+    return replace(plan, findings=(*plan.findings, finding))

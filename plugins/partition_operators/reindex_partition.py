@@ -1,0 +1,47 @@
+"""The reindex step."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from include.partitioning.errors import CatalogMismatchError
+from include.partitioning.names import TableName
+from include.postgres import bloat, statements
+from include.postgres.reindexing import reindex_partition
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+
+
+class ReindexPartitionOperator(LifecycleOperator):
+    """Rebuild the bloated indexes of one partition, CONCURRENTLY and one at a time.
+
+    Invalid indexes that an interrupted rebuild of ours left are dropped first. Readers and writers go on; the rebuild waits for
+    older transactions, for at most `wait_timeout`.
+
+    **When it fails** the old index is still in use. Run it again: what was left behind is cleared away first.
+
+    :param partition: `schema.name`. (templated, mappable)
+
+    Other arguments: see `LifecycleOperator`.
+    """
+
+    template_fields: Sequence[str] = ("partition", *LifecycleOperator.template_fields)
+    action: ClassVar[str] = "reindex"
+    ui_color = "#f3e5f5"
+
+    def __init__(self, *, partition: str, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
+        super().__init__(**kwargs)
+        self.partition = partition
+
+    def perform(self, step: Step) -> list[str]:
+        """Return a line for each index rebuilt."""
+        partition = step.table.partition(TableName.parse(self.partition))
+        if partition is None:
+            raise CatalogMismatchError(f'"{self.partition}" is no partition of "{step.table.name}"')
+        above = step.policy.reindex.bloat_above
+        if step.dry_run:
+            for index in bloat.bloated(bloat.measure(step.connection, partition.oid), above):
+                self.log.info("    %s;", statements.reindex(index.name).as_string(step.connection))
+            return []
+        lines = reindex_partition(step.executor, step.ledger, step.table, partition, above)
+        for line in lines or ["nothing to rebuild"]:
+            self.log.info("%s", line)
+        return lines

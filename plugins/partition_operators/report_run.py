@@ -1,0 +1,50 @@
+"""The report step."""
+
+from typing import Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+
+FAILED = ("failed", "upstream_failed")
+
+
+class ReportRunOperator(LifecycleOperator):
+    """Say what the run did, from the ledger, and fail if any task of the run has failed.
+
+    A run's state is that of its last tasks, so without this one a failed archive would end in a green run.
+
+    **When it fails** the log names each failed task and its message. Clear what failed once the cause is gone.
+
+    Arguments: see `LifecycleOperator`.
+    """
+
+    action: ClassVar[str] = "report"
+    ui_color = "#e8eaf6"
+
+    def perform(self, step: Step) -> dict[str, int]:
+        """Return how often each action had each outcome in this run, such as `{"drop done": 2}`."""
+        counts: dict[str, int] = {}
+        for event in step.ledger.events_of_run():
+            key = f"{event['action']} {event['outcome']}"
+            counts[key] = counts.get(key, 0) + 1
+            self.log.info("%s %s %s", key, event["partition"] or event["parent"], event["detail"] or "")
+        if not counts:
+            self.log.info("this run changed nothing")
+        failed = _failed_tasks(step)
+        if failed:
+            raise AirflowFailException(f"{len(failed)} tasks of this run failed: {', '.join(failed)}; their messages are in the log above")
+        return counts
+
+    def changes_database(self) -> bool:
+        """It only reads."""
+        return False
+
+
+def _failed_tasks(step: Step) -> list[str]:
+    """Task instances of this run that failed, or could not run because another did; none outside a DAG run."""
+    instance: Any = step.context.get("ti")
+    if instance is None:
+        return []
+    states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id]).get(instance.run_id, {})
+    return sorted(task for task, state in states.items() if state in FAILED)
