@@ -52,7 +52,7 @@ Keeps {premake} partitions (one per {interval}) ready ahead{retention}. Every de
 | heal | finishes what an interrupted run left | clear it; it goes on where it stopped |
 | create_partitions | creates what is missing | the others were created; the message names the obstacle |
 | recent_view | keeps the recent view as the policy says | queries see the old definition |
-| expire, for each partition: archive, detach, drop | writes Parquet, reads it back, compares; then DETACH CONCURRENTLY; then DROP | that partition stays; the others go on |
+| expire, for each partition: archive, detach, drop | Parquet, read back and compared; DETACH; DROP | that partition stays; the others go on |
 | measure_bloat, reindex_partition | rebuilds bloated indexes CONCURRENTLY | the old index stays in use |
 | analyze | fresh statistics, of the parent too | queries go on with old ones |
 | report | sums up, and fails if anything failed | read the messages it names |

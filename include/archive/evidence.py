@@ -74,16 +74,21 @@ def _numbers(array: pa.Array) -> pa.Array:
 
 def _update(digest: "hashlib._Hash", array: pa.Array) -> None:
     """Which values are NULL, then all values with NULLs as zero, in their memory layout."""
-    digest.update(pc.is_valid(array).to_numpy(zero_copy_only=False).tobytes())
+    digest.update(_fixed_width(pc.is_valid(array).cast(pa.uint8())))
     filled = array.fill_null(_zero(array.type)) if array.null_count else array
     if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-        digest.update(pc.binary_length(filled).to_numpy(zero_copy_only=False).tobytes())
+        digest.update(_fixed_width(pc.binary_length(filled)))
         digest.update(b"".join(_payload(filled)))
     elif pa.types.is_boolean(array.type):
-        digest.update(filled.to_numpy(zero_copy_only=False).tobytes())
+        digest.update(_fixed_width(filled.cast(pa.uint8())))
     else:
-        width = filled.type.bit_width // 8
-        digest.update(filled.buffers()[1][filled.offset * width : (filled.offset + len(filled)) * width])
+        digest.update(_fixed_width(filled))
+
+
+def _fixed_width(array: pa.Array) -> memoryview:
+    """The values of an array without NULLs, as they lie in memory."""
+    width = array.type.bit_width // 8
+    return memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width]
 
 
 def _payload(array: pa.Array) -> list[memoryview]:

@@ -17,21 +17,22 @@ def partition_folder(root: P, parent: TableName, partition: TableName) -> P:
     return root / f"{_safe(parent.schema)}.{_safe(parent.name)}" / _safe(partition.name)
 
 
-def half_archives(folder: P) -> list[P]:
-    """Archive folders without a manifest: uploads that were interrupted."""
-    with translated(f'list "{folder}"'):
-        if not folder.exists():
-            return []
-        return [each for each in folder.iterdir() if each.is_dir() and not (each / MANIFEST).exists()]
+def remove_half_archive(folder: StoragePath) -> bool:
+    """Delete an upload that was interrupted: a folder without a manifest, and in it only files with the names that we give.
 
-
-def remove(folder: StoragePath) -> None:
-    """Delete the files of one half archive, by the names that we give files; a folder with anything else in it stays."""
+    :returns: whether there was one.
+    """
     with translated(f'remove "{folder}"'):
+        if not folder.exists() or (folder / MANIFEST).exists():
+            return False
         files = list(folder.iterdir())
-        if all(file.name.startswith(("part-", MANIFEST)) for file in files):
-            for file in files:
-                file.unlink()
+        if not all(file.name.startswith((DATA_FILE, MANIFEST)) for file in files):
+            return False
+        for file in files:
+            file.unlink()
+        if folder.exists():  # an object store has no folders: there it went with its last object
+            folder.rmdir()
+        return True
 
 
 def _safe(name: str) -> str:

@@ -36,6 +36,7 @@ class StoragePath(Protocol):
     def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None: ...  # noqa: D102
     def rename(self, target: Self) -> object: ...  # noqa: D102
     def unlink(self) -> None: ...  # noqa: D102
+    def rmdir(self) -> None: ...  # noqa: D102
 
 
 class HashingWriter:

@@ -108,6 +108,10 @@ class Ledger:
         """Whether this table's history has the action on the relation with this OID, however it ended."""
         return any(each["yes"] for each in self._rows_if_installed("has_event", action=action, oid=oid))
 
+    def begun_archives(self, oid: int) -> list[str]:
+        """Where archives of the relation with this OID were begun; those that were finished are among them."""
+        return [each["detail"] for each in self._rows_if_installed("begun_archives", oid=oid)]
+
     def events_of_run(self) -> list[Row]:
         """Everything this DAG run has recorded, in order."""
         return self._rows_if_installed("events_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)

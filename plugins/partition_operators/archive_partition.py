@@ -6,7 +6,7 @@ from typing import ClassVar
 from airflow.sdk import ObjectStoragePath
 
 from include.archive.archiver import BLOCK_BYTES, Order, check_archive, check_objects, commit_archive, read_manifest, write_archive
-from include.archive.layout import half_archives, partition_folder, remove
+from include.archive.layout import partition_folder, remove_half_archive
 from include.archive.manifest import Manifest, Source
 from include.partitioning.bounds import KeyType
 from include.partitioning.errors import ArchiveMismatchError
@@ -49,9 +49,7 @@ class ArchivePartitionOperator(ExpiryOperator):
             existing = self._intact(step, target)
             if existing is not None:
                 return f'"{target.name}" is archived already at {existing.path}: {existing.rows:,} rows, unchanged since'
-            for half in half_archives(folder):
-                self.log.info("removing an upload that was interrupted: %s", half)
-                remove(half)
+            self._remove_interrupted(step, target)
             return self._archive(step, target, folder / str(uuid.uuid4()))
 
     def _intact(self, step: Step, target: Target) -> ArchiveRecord | None:
@@ -66,7 +64,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         return record if self._objects_are_there(step, record) else None
 
     def _objects_are_there(self, step: Step, record: ArchiveRecord) -> bool:
-        folder = opened(step, record)
+        folder = opened(step, record.path)
         try:
             check_objects(folder, read_manifest(folder, record.manifest_sha256))
         except ArchiveMismatchError as error:
@@ -74,7 +72,14 @@ class ArchivePartitionOperator(ExpiryOperator):
             return False
         return True
 
+    def _remove_interrupted(self, step: Step, target: Target) -> None:
+        """Uploads that the ledger says we began for this very partition, and that have no manifest."""
+        for begun in step.ledger.begun_archives(target.oid):
+            if remove_half_archive(opened(step, begun)):
+                self.log.info("removed an upload that was interrupted: %s", begun)
+
     def _archive(self, step: Step, target: Target, place: ObjectStoragePath) -> str:
+        step.ledger.record(Event("archive", "began", target.name, target.oid, target.bounds, detail=str(place)))
         with snapshot(step.connection, target.name, target.oid) as source:
             manifest = self._write(step, target, place, source)
         self.log.info("reading %s back", place)
@@ -115,10 +120,10 @@ class ArchivePartitionOperator(ExpiryOperator):
         return f'would archive "{target.name}" below {folder}, unless an unchanged archive is there'
 
 
-def opened(step: Step, record: ArchiveRecord) -> ObjectStoragePath:
-    """The archive's folder, by the connection of the policy."""
+def opened(step: Step, path: str) -> ObjectStoragePath:
+    """An archive's folder, by the connection of the policy."""
     conn_id = step.policy.archive.conn_id if step.policy.archive else None
-    return ObjectStoragePath(record.path, conn_id=conn_id)
+    return ObjectStoragePath(path, conn_id=conn_id)
 
 
 def _source(step: Step, target: Target, source: Snapshot) -> Source:

