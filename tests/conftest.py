@@ -1,6 +1,6 @@
-"""One embedded PostgreSQL for the whole run; each test that asks gets a fresh database on it."""
+"""One embedded PostgreSQL for the whole run; each test that asks gets a fresh database on it. Airflow's own database is SQLite."""
 
-import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from demo import local_airflow
 from demo.embedded_postgres import running
-from demo.local_airflow import socket_uri
+
+# Airflow reads its settings when it is first imported, which another conftest.py may do before any hook is called.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-of-tests-"))
+local_airflow.configure(AIRFLOW_HOME, f"sqlite:///{AIRFLOW_HOME}/airflow.db", {}, AIRFLOW_HOME / "no-policies.yaml")
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +31,5 @@ def database(server: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield socket_uri(server.partition("host=")[2], name)
+        yield local_airflow.socket_uri(server.partition("host=")[2], name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def archive_root(tmp_path: Path) -> str:
-    """A local folder for archives, as a URL."""
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    return f"file://{folder}"
-
-
-def pytest_configure() -> None:
-    """Airflow reads its settings when it is first imported, which some test does."""
-    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")

@@ -94,7 +94,7 @@ def check_objects(folder: StoragePath, manifest: Manifest) -> None:
         sha256, size = digest_of(folder / file.name)
         if (sha256, size) != (file.sha256, file.bytes):
             raise ArchiveMismatchError(
-                f'"{folder / file.name}" is not the file that was written: {size} bytes instead of {file.bytes}, or other content; '
+                f'"{folder / file.name}" is not the file that was written ({file.bytes} bytes then, {size} now, and the SHA-256 differs); '
                 "restore the object, or archive the partition again"
             )
 

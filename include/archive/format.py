@@ -101,8 +101,8 @@ def _fault(error: pa.ArrowInvalid, columns: Sequence[Column]) -> ArchiveError:
     if match is None:
         return ArchiveError(f"the rows cannot be written: {error}")
     column = columns[int(match["index"])]
-    value = match["value"] or match["decimal"] or match["other"]
+    value = (match["value"] or match["decimal"] or match["other"]).strip()
     return ArchiveError(
         f'column "{column.name}" of type {column.type} holds a value that the archive cannot hold unchanged ({value}); '
-        "nothing is dropped; change the value, or keep the partition with on_expiry: detach"
+        "nothing is dropped; change the value, or keep the table: on_expiry: detach and no archive"
     )

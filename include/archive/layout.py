@@ -1,4 +1,8 @@
-"""Where an archive lies: `<path>/<schema>.<table>/<partition>/<archive id>/`, so that one wildcard reads all months of a table."""
+"""Where an archive lies: `<path>/<schema>.<table>/<partition>/<archive id>/`, so that one wildcard finds all months of a table.
+
+A partition that was written to after its archive is archived again, in a folder beside the first: the ledger, or the newest
+`snapshot_taken_at` among the manifests, says which one holds the rows as they were at the end.
+"""
 
 import re
 from typing import TypeVar

@@ -15,6 +15,8 @@ from include.partitioning.errors import ArchiveError, ArchiveMismatchError, Stor
 
 UPLOADING = ".uploading"
 _CHUNK = 1 << 20
+_CLIENTS = ("botocore", "aiobotocore", "s3fs", "gcsfs", "google", "adlfs", "azure", "aiohttp", "requests", "urllib3")
+"""Libraries of object stores, whose errors have no common base: no credentials, no such endpoint, throttled."""
 
 
 class StoragePath(Protocol):
@@ -123,6 +125,10 @@ def translated(what: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise StorageUnavailableError(f"{what}: {error or type(error).__name__}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
+        raise StorageUnavailableError(f"{what}: {type(error).__name__}: {error}; check the storage connection") from error
 
 
 def _is_local(path: StoragePath) -> bool:

@@ -56,7 +56,11 @@ def read_policies(path: str | Path | None = None) -> PolicySet:
     source = Path(path or os.environ.get(POLICIES_VARIABLE) or DEFAULT_FOLDER)
     entries: list[_Entry] = []
     problems: list[Problem] = []
-    for file in _files(source):
+    try:
+        files = _files(source)
+    except PolicyError as error:
+        return PolicySet((), error.problems)
+    for file in files:
         try:
             entries += _entries(file)
         except PolicyError as error:
@@ -104,7 +108,11 @@ def _files(source: Path) -> list[Path]:
 
 
 def _entries(file: Path) -> list[_Entry]:
-    document = read_yaml(file.read_text(encoding="utf-8"), str(file))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError((Problem("policies", f"cannot be read: {error}", file=str(file), line=1),)) from error
+    document = read_yaml(text, str(file))
     defaults = _checked_layout(document, str(file))
     return [_entry(document, str(file), index, defaults) for index in range(len(document.data["policies"]))]
 

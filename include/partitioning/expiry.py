@@ -14,7 +14,7 @@ from include.partitioning.policy import PartitionPolicy
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """The moments that destruction is judged by, on the key's axis.
+    """The moments that a plan is judged by, on the key's axis.
 
     :param moment: the earlier of the reference date and the database's now.
     :param cutoff: `moment` minus the retention, inclusive: an upper bound at or before it is past. None: kept for ever.
@@ -22,6 +22,7 @@ class Horizon:
 
     moment: datetime
     cutoff: datetime | None
+    reference: datetime
 
     @classmethod
     def of(cls, policy: PartitionPolicy, key_type: KeyType, reference: datetime, database_now: datetime) -> "Horizon":
@@ -31,6 +32,7 @@ class Horizon:
         return cls(
             on_key_axis(earlier, key_type, policy.timezone),
             None if cutoff is None else on_key_axis(cutoff, key_type, policy.timezone),
+            on_key_axis(reference, key_type, policy.timezone),
         )
 
     def is_past(self, bounds: Bounds) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from include.partitioning.bounds import BEGINNING, Bounds, KeyType
-from include.partitioning.calendar import Calendar, Period, on_key_axis
+from include.partitioning.calendar import Calendar, Period
 from include.partitioning.expiry import Horizon, why_kept
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
@@ -69,15 +69,15 @@ def make_plan(
     :param database_now: aware; destruction is as of the earlier of this and `reference`.
     """
     horizon = Horizon.of(policy, table.key_type, reference, database_now)
-    creates, create_findings = _creates(policy, table, detached, taken_names, reference)
+    creates, create_findings = _creates(policy, table, detached, taken_names, horizon)
     expires, expire_findings = _expires(policy, table, detached, horizon)
     too_many = None
     if len(creates) > policy.max_creates_per_run:
         too_many = (
-            f'{len(creates)} partitions of "{table.name}" are missing as of {reference:%Y-%m-%d}, more than max_creates_per_run '
-            f"({policy.max_creates_per_run}); none is created; check the reference date, or raise max_creates_per_run for one run"
+            f'more partitions of "{table.name}" are missing as of {reference:%Y-%m-%d} than max_creates_per_run '
+            f"({policy.max_creates_per_run}) allows; none is created; check the reference date, or raise max_creates_per_run for one run"
         )
-    findings = (*create_findings, *expire_findings, *_state_findings(policy, table, detached))
+    findings = (*create_findings, *expire_findings, *_state_findings(policy, table, detached, expires))
     return Plan(table.name, reference, horizon, tuple(creates), tuple(expires), findings, too_many)
 
 
@@ -86,14 +86,15 @@ def _creates(
     table: PartitionedTable,
     detached: Sequence[DetachedPartition],
     taken_names: Mapping[str, str],
-    reference: datetime,
+    horizon: Horizon,
 ) -> tuple[list[Create], list[str]]:
-    now = on_key_axis(reference, table.key_type, policy.timezone)
     waiting = [partition for partition in detached if partition.found_as is not None and not partition.attached]
     existing = [partition for partition in table.partitions if partition.bounds is not None]
     creates: list[Create] = []
     findings: list[str] = []
-    for period in _desired(policy, table.key_type, existing, reference):
+    for period in _desired(policy, table.key_type, existing, horizon):
+        if len(creates) > policy.max_creates_per_run:
+            break  # it is too many already; a typo of some centuries would take minutes to count
         free = period.bounds.minus(partition.bounds for partition in existing if partition.bounds)
         if free and free != [period.bounds]:
             findings.append(_clip_finding(period, free, existing))
@@ -103,20 +104,22 @@ def _creates(
                 findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still waits for its drop')
                 continue
             name = _name(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
-            creates.append(Create(name, bounds, _reason(bounds, now), taken_names.get(name.name)))
+            creates.append(Create(name, bounds, _reason(bounds, horizon.reference), taken_names.get(name.name)))
     return creates, findings
 
 
-def _desired(policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], reference: datetime) -> Iterator[Period]:
-    """From the oldest partition that is still retained (gaps are closed) to `premake` after the one that holds the reference date."""
+def _desired(policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], horizon: Horizon) -> Iterator[Period]:
+    """From the oldest partition that is still retained (gaps are closed) to `premake` after the one that holds the reference date.
+
+    What is retained is judged by the horizon, so that a reference date far in the future asks for everything from today on:
+    `max_creates_per_run` then stops it.
+    """
     calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
-    now = on_key_axis(reference, key_type, policy.timezone)
     lowers = [partition.bounds.lower for partition in existing if partition.bounds and partition.bounds.lower != BEGINNING]
-    start = min([now, *lowers])
-    if policy.retention is not None:
-        cutoff = on_key_axis(policy.retention.before(reference, policy.timezone), key_type, policy.timezone)
-        start = max(start, cutoff)
-    last = calendar.holding(now)
+    start = min([horizon.moment, *lowers])
+    if horizon.cutoff is not None:
+        start = max(start, horizon.cutoff)
+    last = calendar.holding(horizon.reference)
     for _ in range(policy.premake):
         last = calendar.after(last)
     return takewhile(lambda period: period.bounds.lower <= last.bounds.lower, calendar.periods_from(start))
@@ -199,8 +202,13 @@ def _steps(policy: PartitionPolicy, *, attached: bool) -> tuple[str, ...]:
     return tuple(step for step, needed in wanted if needed)
 
 
-def _state_findings(policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition]) -> list[str]:
+def _state_findings(
+    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], expires: Sequence[Expire]
+) -> list[str]:
+    expiring = {each.name for each in expires}
     findings = []
+    if policy.archive is not None and policy.archive.path.startswith("file:"):
+        findings.append(f"archives go to {policy.archive.path}: every worker must see the same folder there")
     if policy.destroy_without_archive and policy.retention is not None and policy.on_expiry is OnExpiry.DROP:
         findings.append("destroy_without_archive is set: what expires is dropped without an archive")
     if table.default is not None:
@@ -218,6 +226,6 @@ def _state_findings(policy: PartitionPolicy, table: PartitionedTable, detached: 
         f'"{partition.name}" has a pending detach that this policy does not ask for; finish it with '
         f"ALTER TABLE {table.name} DETACH PARTITION {partition.name} FINALIZE"
         for partition in table.partitions
-        if partition.detach_pending and partition.name not in {each.name for each in detached}
+        if partition.detach_pending and partition.name not in expiring and partition.name not in {each.name for each in detached}
     )
     return findings

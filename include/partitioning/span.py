@@ -97,4 +97,4 @@ def _check_signs(terms: list[tuple[int, str]], text: str) -> None:
     if any(positive) and not all(positive):
         raise ValueError(f'"{text}" mixes positive terms with negative or zero ones')
     if not all(positive):
-        raise ValueError(f'"{text}" is not longer than nothing')
+        raise ValueError(f'"{text}" is not longer than zero')

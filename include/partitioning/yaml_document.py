@@ -29,7 +29,10 @@ def read_yaml(text: str, file: str) -> YamlDocument:
 
     :raises PolicyError: not YAML, or a key that occurs twice in one mapping.
     """
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        raise PolicyError((Problem("yaml", f"not valid YAML: {error}", file=file, line=1),)) from error
     try:
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}
@@ -40,6 +43,8 @@ def read_yaml(text: str, file: str) -> YamlDocument:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError((Problem("yaml", f"not valid YAML: {error.problem}", file=file, line=line),)) from error
+    except yaml.YAMLError as error:
+        raise PolicyError((Problem("yaml", f"not valid YAML: {error}", file=file, line=1),)) from error
     finally:
         loader.dispose()
 

@@ -44,9 +44,11 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
     :raises WaitTooLongError: older transactions did not end within `wait_timeout`; the detach is pending, and run again it goes on.
     """
     connection = executor.connection
-    if is_pending(connection, table, target.oid) is False:
+    if is_pending(connection, table, target.oid) is not None and (target.detached is None or target.detached.detached_at is not None):
+        # Also for a detach that somebody else left pending: it becomes ours, and must be found again whatever happens.
         digest = catalog.columns_digest(catalog.columns(connection, target.oid))
         ledger.announce_detach(table, target.name, target.oid, target.bounds, digest)
+    if is_pending(connection, table, target.oid) is False:
         _detach(executor, table, target.name, target.oid)
     if is_pending(connection, table, target.oid):
         _finalize(executor, table, target.name, target.oid)

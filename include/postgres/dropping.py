@@ -1,7 +1,7 @@
 """Dropping a detached table: the only step that cannot be undone, and therefore the one with the most gates."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -11,7 +11,9 @@ from include.partitioning.partition import DetachedPartition, PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import ArchiveRecord, Event, Ledger
-from include.postgres.unchanged import compare_since
+from include.postgres.unchanged import compare_with_archive
+
+PATIENCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,21 @@ def drop_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, 
         ledger.record(Event("drop", "done", partition.name, partition.oid, partition.bounds, rows, lock_wait_ms=waited, detail=detail))
         return rows
 
-    return executor.transaction(f'drop "{partition.name}"', work, [partition.oid])
+    # Nobody queues behind us on a table that has left its parent, so this wait may outlast the second after which an
+    # autovacuum worker gives way (deadlock_timeout).
+    patience = max(executor.budget.lock_timeout, PATIENCE)
+    return executor.transaction(f'drop "{partition.name}"', work, [partition.oid], lock_timeout=patience)
 
 
-def refuse_grace(partition: DetachedPartition, database_now: datetime) -> str | None:
-    """Why the partition may not be dropped yet, with the date when it may; None if it may."""
+def why_not_yet(partition: DetachedPartition, database_now: datetime) -> str | None:
+    """Why the partition may not be dropped yet, with the date when it may; None if it may.
+
+    :raises DestructionRefusedError: its detach was never written down as done.
+    """
     if partition.detached_at is None:
-        return f'"{partition.name}" is not known to be detached; run the detach step again'
+        raise DestructionRefusedError(f'"{partition.name}" is not known to be detached; run the detach step again')
     if partition.drop_after is None:
-        return f'"{partition.name}" was detached to be kept (on_expiry: detach)'
+        return f'"{partition.name}" is kept: the ledger has no date for its drop, because the policy said on_expiry: detach when it was detached'
     if database_now < partition.drop_after:
         return f'"{partition.name}" waits in detached_retention until {partition.drop_after:%Y-%m-%d %H:%M} UTC'
     return None
@@ -72,7 +80,7 @@ def _check_identity(connection: Connection[Any], partition: DetachedPartition) -
 def _check_content(connection: Connection[Any], doomed: Doomed) -> int:
     if doomed.archive is None:
         return 0
-    compared = compare_since(connection, doomed.partition.name, doomed.archive.snapshot_xmin, doomed.archive.rows)
+    compared = compare_with_archive(connection, doomed.partition.name, doomed.partition.oid, doomed.archive)
     if not compared.same:
         raise DestructionRefusedError(
             f'"{doomed.partition.name}" is not dropped: {compared.why_not}; the next run archives it again and then drops it'

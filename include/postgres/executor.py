@@ -65,20 +65,24 @@ class Executor:
         self._warnings: list[str] = []
         connection.add_notice_handler(self._notice)
 
-    def transaction(self, what: str, work: Callable[[Connection[Any]], T], locked: Sequence[int] = ()) -> T:
+    def transaction(
+        self, what: str, work: Callable[[Connection[Any]], T], locked: Sequence[int] = (), lock_timeout: timedelta | None = None
+    ) -> T:
         """Run `work` in one READ COMMITTED transaction, again from its beginning when a lock is not granted in time.
 
         :param what: what is being done to which object, for messages.
         :param locked: OIDs of the relations whose locks are fought over, to name who holds them.
+        :param lock_timeout: instead of the budget's.
         :raises LockNotAvailableError: after `lock_attempts` attempts.
         """
+        patience = lock_timeout or self.budget.lock_timeout
 
         def attempt() -> T:
             with self.connection.transaction():
-                self._set("lock_timeout", self.budget.lock_timeout, local=True)
+                self._set("lock_timeout", patience, local=True)
                 return work(self.connection)
 
-        return self._attempts(what, attempt, lambda: rows(self.connection, "lock_holders", oids=list(locked)))
+        return self._attempts(what, attempt, lambda: rows(self.connection, "lock_holders", oids=list(locked)), patience)
 
     def concurrently(self, what: str, statement: sql.Composed, half_done: Callable[[], bool]) -> None:
         """Run one statement that must be alone and waits for older transactions: those up to `wait_timeout`, relations up to `lock_timeout`.
@@ -95,7 +99,7 @@ class Executor:
                 if not half_done():
                     raise
 
-        self._attempts(what, attempt, list)
+        self._attempts(what, attempt, list, self.budget.lock_timeout)
 
     def long_statement(self, what: str, statement: sql.Composed) -> None:
         """Run one statement that works for long and that neither readers nor writers queue behind; its waits sum to at most `wait_timeout`.
@@ -156,7 +160,7 @@ class Executor:
                     raise WaitTooLongError(f"{what}: waited {limit} for {by}; end that session, or raise wait_timeout") from cancelled
                 raise
 
-    def _attempts(self, what: str, attempt: Callable[[], T], holders: Callable[[], list[Row]]) -> T:
+    def _attempts(self, what: str, attempt: Callable[[], T], holders: Callable[[], list[Row]], lock_timeout: timedelta) -> T:
         begun = time.monotonic()
         self.lock_wait_ms = 0
         with translated(what):
@@ -164,18 +168,18 @@ class Executor:
                 try:
                     result = attempt()
                 except _GaveWayError as conflict:
-                    self._give_way(what, number, conflict, conflict.held_up_by)
+                    self._give_way(what, number, conflict, conflict.held_up_by, lock_timeout)
                 except LOCK_CONFLICTS as conflict:
-                    self._give_way(what, number, conflict, holders())
+                    self._give_way(what, number, conflict, holders(), lock_timeout)
                 else:
                     return result
                 self.lock_wait_ms = round((time.monotonic() - begun) * 1000)
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _give_way(self, what: str, number: int, conflict: Exception, held_up_by: list[Row]) -> None:
+    def _give_way(self, what: str, number: int, conflict: Exception, held_up_by: list[Row], lock_timeout: timedelta) -> None:
         by = describe(held_up_by) if held_up_by else "somebody who has gone meanwhile"
         left = self.budget.lock_attempts - number
-        timeout = format_duration(self.budget.lock_timeout)
+        timeout = format_duration(lock_timeout)
         if left == 0:
             raise LockNotAvailableError(
                 f"{what}: no lock within {timeout} in {number} attempts; blocked by {by}; end that session, or run again when it is over"

@@ -127,7 +127,7 @@ def _measure(column: Column, key: str) -> sql.Composed:
         finite = sql.SQL("CASE WHEN pg_catalog.isfinite({0}) THEN {0} - '1970-01-01'::pg_catalog.date END")
         return finite.format(extreme)
     if column.base_type in TIMES:
-        return sql.SQL("CASE WHEN pg_catalog.isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000)::pg_catalog.int8 END").format(extreme)
+        return sql.SQL("CASE WHEN pg_catalog.isfinite({0}) THEN pg_catalog.trunc(extract(epoch FROM {0}) * 1000000) END").format(extreme)
     raise AssertionError(f"no measure {key} for {column.type}")
 
 

@@ -36,6 +36,8 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
     state = error.sqlstate or ""
     said = _said(error)
     if isinstance(error, errors.InsufficientPrivilege):
+        if "row-level security" in said:
+            return MissingPrivilegeError(f"{what}: {said}; rows would be missing: give the role BYPASSRLS, or run as the table's owner")
         return MissingPrivilegeError(f"{what}: {said}; grant the role what it lacks, or run as the table's owner (README, privileges)")
     if isinstance(error, LOCK_CONFLICTS):
         return LockNotAvailableError(f"{what}: {said}")

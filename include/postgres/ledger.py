@@ -34,7 +34,7 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the append-only history. `outcome`: began, done, nothing to do, refused or failed."""
+    """One line of the append-only history. `outcome`: began, done, refused or failed."""
 
     action: str
     outcome: str

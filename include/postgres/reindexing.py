@@ -37,8 +37,9 @@ def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTabl
 
     :returns: a line for each index rebuilt.
     """
+    left = leftovers(executor.connection, ledger, partition)  # asks the ledger, which is not the owner's
     with executor.role(table.owner):
-        for leftover in leftovers(executor.connection, ledger, partition):
+        for leftover in left:
             if leftover.why_left is None:
                 executor.long_statement(f'drop leftover index "{leftover.name}"', statements.drop_index(leftover.name))
             else:

@@ -40,6 +40,7 @@ def prepare(connection: Connection[Any], application_name: str) -> Connection[An
     :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, or behind a transaction pooler.
     """
     connection.autocommit = True
+    connection.execute("SET statement_timeout = 0")  # first of all, because a role's may be short
     version = connection.info.server_version
     if version < OLDEST_SERVER:
         raise CatalogMismatchError(f"PostgreSQL {version // 10000} is too old; 14 is the oldest that can detach CONCURRENTLY")

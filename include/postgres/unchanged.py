@@ -11,6 +11,8 @@ from typing import Any
 from psycopg import Connection, sql
 
 from include.partitioning.names import TableName
+from include.postgres import catalog
+from include.postgres.ledger import ArchiveRecord
 from include.postgres.queries import row
 from include.postgres.statements import named
 
@@ -24,6 +26,16 @@ class Comparison:
 
     same: bool
     why_not: str | None = None
+
+
+def compare_with_archive(connection: Connection[Any], table: TableName, oid: int, archive: ArchiveRecord) -> Comparison:
+    """Compare `table` with its archive: the same columns, and the same rows.
+
+    A column may be added without writing any row (`ADD COLUMN … DEFAULT`), so the rows alone do not tell.
+    """
+    if catalog.columns_digest(catalog.columns(connection, oid)) != archive.columns_digest:
+        return Comparison(same=False, why_not="its columns are not those that were archived")
+    return compare_since(connection, table, archive.snapshot_xmin, archive.rows)
 
 
 def compare_since(connection: Connection[Any], table: TableName, snapshot_xmin: int, archived_rows: int) -> Comparison:

@@ -9,14 +9,14 @@ from include.archive.archiver import BLOCK_BYTES, Order, check_archive, check_ob
 from include.archive.layout import partition_folder, remove_half_archive
 from include.archive.manifest import Manifest, Source
 from include.partitioning.bounds import KeyType
-from include.partitioning.errors import ArchiveMismatchError
+from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 from include.partitioning.plan_text import human_bytes
 from include.partitioning.target import Target
 from include.postgres.catalog import columns_digest
 from include.postgres.export import Snapshot, copy_statement, snapshot
 from include.postgres.ledger import ArchiveRecord, Event
 from include.postgres.table_lock import advisory_lock
-from include.postgres.unchanged import compare_since
+from include.postgres.unchanged import compare_with_archive
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step
 
@@ -57,7 +57,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         record = step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds)
         if record is None:
             return None
-        compared = compare_since(step.connection, target.name, record.snapshot_xmin, record.rows)
+        compared = compare_with_archive(step.connection, target.name, target.oid, record)
         if not compared.same:
             self.log.info("%s is archived again: %s", target.name, compared.why_not)
             return None
@@ -75,8 +75,12 @@ class ArchivePartitionOperator(ExpiryOperator):
     def _remove_interrupted(self, step: Step, target: Target) -> None:
         """Uploads that the ledger says we began for this very partition, and that have no manifest."""
         for begun in step.ledger.begun_archives(target.oid):
-            if remove_half_archive(opened(step, begun)):
-                self.log.info("removed an upload that was interrupted: %s", begun)
+            try:
+                if remove_half_archive(opened(step, begun)):
+                    self.log.info("removed an upload that was interrupted: %s", begun)
+            except (ArchiveError, StorageUnavailableError) as error:
+                # It may lie where an earlier, mistaken policy pointed; what is to be archived now does not depend on it.
+                self.log.warning("an upload that was interrupted could not be removed: %s", error)
 
     def _archive(self, step: Step, target: Target, place: ObjectStoragePath) -> str:
         step.ledger.record(Event("archive", "began", target.name, target.oid, target.bounds, detail=str(place)))

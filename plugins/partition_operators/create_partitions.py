@@ -58,6 +58,8 @@ class CreatePartitionsOperator(LifecycleOperator):
 
     def _show(self, step: Step) -> list[str]:
         plan = current_plan(step)
+        if plan.too_many_creates:
+            raise PermanentError(plan.too_many_creates)
         template = read_template(step.connection, step.table)
         for create in plan.creates:
             self.log.info("would create %s %s: %s", create.name, create.bounds, create.reason)

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.target import Target
+from include.postgres.catalog import columns, columns_digest
 from include.postgres.detaching import detach_partition, detach_statements, is_pending
 from include.postgres.table_lock import table_lock
 from partition_operators.expiry_operator import ExpiryOperator
@@ -41,5 +42,8 @@ class DetachPartitionOperator(ExpiryOperator):
     def _require_archive(self, step: Step, target: Target) -> None:
         if step.policy.archive is None:
             return
-        if step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds) is None:
+        archive = step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds)
+        if archive is None:
             raise DestructionRefusedError(f'"{target.name}" has no archive that was read back and compared; run the archive step first')
+        if archive.columns_digest != columns_digest(columns(step.connection, target.oid)):
+            raise DestructionRefusedError(f'"{target.name}" has other columns than its archive; run the archive step again')

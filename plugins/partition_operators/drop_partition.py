@@ -9,7 +9,7 @@ from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.policy import OnExpiry
 from include.partitioning.target import Target
 from include.postgres import statements
-from include.postgres.dropping import Doomed, drop_partition, refuse_grace
+from include.postgres.dropping import Doomed, drop_partition, why_not_yet
 from include.postgres.ledger import ArchiveRecord
 from partition_operators.archive_partition import opened
 from partition_operators.expiry_operator import ExpiryOperator
@@ -41,7 +41,7 @@ class DropPartitionOperator(ExpiryOperator):
             return f'would drop "{target.name}" once it is detached, unchanged since its archive, and past its grace period'
         if target.detached is None:
             raise DestructionRefusedError(f'"{target.name}" is still attached; the detach step comes first')
-        waits = refuse_grace(target.detached, step.database_now)
+        waits = why_not_yet(target.detached, step.database_now)
         if waits is not None:
             raise AirflowSkipException(waits)
         archive = self._checked_archive(step, target)

@@ -30,5 +30,6 @@ class HealPartitionsOperator(LifecycleOperator):
                 with table_lock(step.executor, step.table):
                     heal(step.executor, step.ledger, step.policy, step.table, partition)
             healed.append(str(partition.name))
-        self.log.info("healed %d partitions", len(healed)) if healed else self.log.info("nothing was left half done")
+        verb = "would heal" if step.dry_run else "healed"
+        self.log.info("%s %d partitions", verb, len(healed)) if healed else self.log.info("nothing was left half done")
         return healed

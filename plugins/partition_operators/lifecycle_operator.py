@@ -23,7 +23,7 @@ from include.postgres.failures import translated
 from include.postgres.ledger import Event, Ledger, RunIdentity
 from include.postgres.session import prepare
 
-REFERENCE_DATE = "{{ params.reference_date or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
+REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 """The default of `reference_date`: a manual run may have no logical date, and then the name `logical_date` is not defined."""
 
 DRY_RUN = "{{ params.dry_run }}"

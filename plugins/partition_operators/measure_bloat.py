@@ -35,7 +35,8 @@ class MeasureBloatOperator(LifecycleOperator):
         return False
 
     def _is_worth_it(self, step: Step, partition: Partition) -> bool:
-        worthy = bloat.bloated(bloat.measure(step.connection, partition.oid), step.policy.reindex.bloat_above)
+        with step.executor.role(step.table.owner):  # pg_stats shows only what one may read
+            worthy = bloat.bloated(bloat.measure(step.connection, partition.oid), step.policy.reindex.bloat_above)
         for index in worthy:
             self.log.info("%s: %s, %.0f%% estimated to be unused", index.name, human_bytes(index.bytes), 100 * (index.share or 0))
         left = leftovers(step.connection, step.ledger, partition)

@@ -12,8 +12,8 @@ class RefreshRecentViewOperator(LifecycleOperator):
     The view's lower end is computed by the database at each query, so it does not go stale when maintenance stops, and older
     partitions are pruned when the query starts.
 
-    **When it fails** the message says what has the view's name, or why it cannot be replaced (a column was dropped or changed its
-    type: drop the view by hand, and run again).
+    **When it fails** the message says what has the view's name, or why it cannot be replaced (a column was renamed: drop the view by
+    hand, and run again).
 
     Arguments: see `LifecycleOperator`.
     """

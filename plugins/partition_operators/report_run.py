@@ -33,7 +33,9 @@ class ReportRunOperator(LifecycleOperator):
             self.log.info("this run changed nothing")
         failed = _failed_tasks(step)
         if failed:
-            raise AirflowFailException(f"{len(failed)} tasks of this run failed: {', '.join(failed)}; their messages are in the log above")
+            raise AirflowFailException(
+                f"{len(failed)} tasks of this run failed: {', '.join(failed)}; what reached the database is said above, all of it in their own logs"
+            )
         return counts
 
     def changes_database(self) -> bool:

@@ -143,7 +143,7 @@ def content(database: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(database) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'")
         return [
-            connection.execute(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table} AS t").fetchall()[0]  # noqa: S608
+            connection.execute(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table} AS t").fetchall()[0]
             for table in ("auth.users", *PARENTS)
         ]
 
@@ -263,7 +263,7 @@ def test_any_day_of_a_month_can_be_the_as_of_day(database: str, as_of: date) -> 
 
         for parent in PARENTS:
             assert partitions(connection, parent) == [f"{parent}_p{month}" for month in months_up_to(as_of)]
-            latest = scalar(connection, f"SELECT max(created_at) FROM {parent}")  # noqa: S608
+            latest = scalar(connection, f"SELECT max(created_at) FROM {parent}")
             assert latest <= datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
 
 
@@ -273,7 +273,7 @@ def test_without_an_as_of_day_the_server_s_today_counts_and_no_row_is_in_the_fut
         verify(connection)
 
         for parent in PARENTS:
-            assert scalar(connection, f"SELECT count(*) FROM {parent} WHERE created_at > now()") == 0  # noqa: S608
+            assert scalar(connection, f"SELECT count(*) FROM {parent} WHERE created_at > now()") == 0
         assert scalar(connection, "SELECT count(*) FROM core.sessions WHERE last_seen_at > now()") == 0
 
 
@@ -284,14 +284,14 @@ def test_few_rows_reach_as_many_months_as_they_can(database: str, rows: int) -> 
         verify(connection)
 
         for parent in PARENTS:
-            assert scalar(connection, f"SELECT count(DISTINCT tableoid) FROM {parent}") == min(rows, 28)  # noqa: S608
+            assert scalar(connection, f"SELECT count(DISTINCT tableoid) FROM {parent}") == min(rows, 28)
 
 
 def test_the_rows_lie_on_both_edges_of_a_month_and_unevenly_between(seeded: Connection) -> None:
     seeded.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'")
     for parent in PARENTS:
         by_month = seeded.execute(
-            f"SELECT count(*), min(created_at)::text, max(created_at)::text FROM {parent} GROUP BY tableoid ORDER BY 2"  # noqa: S608
+            f"SELECT count(*), min(created_at)::text, max(created_at)::text FROM {parent} GROUP BY tableoid ORDER BY 2"
         ).fetchall()
 
         assert len({count for count, _, _ in by_month}) > 10
@@ -304,7 +304,7 @@ def test_the_rows_hold_the_awkward_values_of_real_ones(seeded: Connection) -> No
         f"{table}: {condition}"
         for table, conditions in AWKWARD.items()
         for condition in conditions
-        if scalar(seeded, f"SELECT count(*) FROM {table} WHERE {condition}") == 0  # noqa: S608
+        if scalar(seeded, f"SELECT count(*) FROM {table} WHERE {condition}") == 0
     ]
 
     assert missing == []
@@ -336,7 +336,7 @@ def test_deleting_a_user_takes_the_sessions_along_but_not_the_trail(seeded: Conn
 def test_statistics_are_left_for_the_analyze_step(seeded: Connection) -> None:
     never_analyzed = -1
     for parent in PARENTS:
-        assert scalar(seeded, f"SELECT reltuples FROM pg_class WHERE oid = '{parent}'::regclass") == never_analyzed  # noqa: S608
+        assert scalar(seeded, f"SELECT reltuples FROM pg_class WHERE oid = '{parent}'::regclass") == never_analyzed
 
 
 def test_the_checks_name_what_is_damaged(seeded: Connection, subtests: pytest.Subtests) -> None:
@@ -364,7 +364,7 @@ def test_a_row_outside_its_partition_is_found_although_every_constraint_denies_i
         WHERE id = (SELECT id FROM core.sessions_p202501 LIMIT 1);
         ALTER TABLE core.sessions_p202501 ADD CONSTRAINT sessions_p202501_bounds {check} NOT VALID;
         UPDATE pg_constraint SET convalidated = true WHERE conname = 'sessions_p202501_bounds';
-    """  # noqa: S608
+    """
     seeded.execute(smuggle.encode())
     seeded.commit()
     with psycopg.connect(database) as fresh:  # one whose cache has not seen the constraint as it was

@@ -1,0 +1,148 @@
+"""The DAG file: what it builds, what it costs to import, and that importing asks no database."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from demo.local_airflow import PROJECT
+
+POLICY = """
+defaults: {partition_key: created_at, retention: 24 months, archive: {path: 'file:///nowhere'}, owner: the owner}
+policies:
+  - {table: core.sessions, tags: [first]}
+"""
+
+
+def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:
+    file = folder / "policies.yaml"
+    file.write_text(text)
+    monkeypatch.setenv("PARTITION_POLICIES", str(file))
+    found = DagBag(PROJECT / "dags")
+    assert found.import_errors == {}
+    return found
+
+
+def test_one_dag_for_each_policy_with_its_schedule_owner_and_tags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dags = bag(monkeypatch, tmp_path, POLICY + "  - {table: core.other, schedule: '0 3 * * *'}\n").dags
+    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_lifecycle.core.other"}
+    dag = dags["partition_lifecycle.core.sessions"]
+    assert dag.tags >= {"partition-lifecycle", "core", "first"}
+    assert (dag.catchup, dag.max_active_runs, dag.default_args["owner"]) == (False, 1, "the owner")
+    assert "The life of `core.sessions`" in (dag.doc_md or "")
+    assert set(dag.params) == {"reference_date", "dry_run"}
+
+
+def upstream(dag: Any, task_id: str) -> set[str]:
+    return set(dag.get_task(task_id).upstream_task_ids)
+
+
+def test_the_tasks_stand_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
+    assert upstream(dag, "heal") == {"plan"}
+    assert upstream(dag, "create_partitions") == {"heal"}
+    assert upstream(dag, "expire.archive_partition") == {"plan", "create_partitions"}
+    assert upstream(dag, "expire.detach_partition") == {"plan", "expire.archive_partition"}
+    assert upstream(dag, "expire.drop_partition") == {"plan", "expire.detach_partition"}
+    assert upstream(dag, "measure_bloat") == {"expire.drop_partition"}
+    assert upstream(dag, "analyze") == {"reindex_partition"}
+    assert upstream(dag, "report") == {"analyze", "recent_view"}
+
+
+def test_a_failure_stops_only_what_depends_on_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
+    rules = {task.task_id: str(task.trigger_rule) for task in dag.tasks}
+    goes_on = {"create_partitions", "recent_view", "expire.archive_partition", "measure_bloat", "analyze", "report"}
+    assert {task for task, rule in rules.items() if rule == "all_done"} == goes_on
+    assert {rules[task] for task in ("heal", "expire.detach_partition", "expire.drop_partition", "reindex_partition")} == {"all_success"}
+
+
+def test_every_task_explains_itself_and_mapped_ones_show_their_partition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
+    for task in dag.tasks:
+        doc = task.partial_kwargs["doc_md"] if task.is_mapped and hasattr(task, "partial_kwargs") else task.doc_md
+        assert "When it fails" in doc, task.task_id
+        if task.task_id.startswith(("expire.", "reindex")):
+            template = task.partial_kwargs["map_index_template"] if hasattr(task, "partial_kwargs") else task.map_index_template
+            assert template == "{{ task.partition }}"
+
+
+def test_a_broken_policy_gets_a_failing_dag_of_its_name_and_leaves_the_others_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dags = bag(monkeypatch, tmp_path, POLICY + "  - {table: core.other, retention: -3 months}\n").dags
+    assert "plan" in dags["partition_lifecycle.core.sessions"].task_ids
+    broken = dags["partition_lifecycle.core.other"]
+    assert broken.task_ids == ["policy_is_not_usable"]
+    with pytest.raises(Exception, match=r"policies.yaml:5: retention: .* make check-policies"):
+        broken.get_task("policy_is_not_usable").python_callable()
+
+
+def test_a_file_that_is_no_yaml_is_loud_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert set(bag(monkeypatch, tmp_path, "policies: [").dags) == {"partition_lifecycle.policy_files"}
+
+
+def python(code: str, **environment: str) -> dict[str, Any]:
+    """Run code in a new process, as a DAG processor would, and return the JSON it prints last."""
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}", **environment},
+    )  # fmt: skip
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def two_hundred(folder: Path) -> str:
+    file = folder / "many.yaml"
+    lines = "".join(f"  - {{table: core.t{number:03}}}\n" for number in range(200))
+    file.write_text("defaults: {partition_key: at, retention: 24 months, archive: {path: 'file:///nowhere'}}\npolicies:\n" + lines)
+    return str(file)
+
+
+IMPORT = """
+    import json, socket, sys, time
+    import airflow, airflow.sdk, airflow.providers.postgres.hooks.postgres  # Airflow's own import is not ours to pay
+    connects = []
+    sys.addaudithook(lambda event, arguments: connects.append(str(arguments)) if event == "socket.connect" else None)
+    import psycopg
+    psycopg.connect = psycopg.Connection.connect = lambda *a, **k: connects.append("psycopg")
+    begun = time.perf_counter()
+    sys.path.insert(0, "dags")
+    import partition_lifecycle
+    seconds = time.perf_counter() - begun
+    dags = [name for name in vars(partition_lifecycle) if name.startswith("partition_lifecycle.")]
+    print(json.dumps({"seconds": seconds, "dags": len(dags), "connects": connects}))
+"""
+
+
+def test_two_hundred_policies_are_parsed_in_five_seconds_without_a_database(tmp_path: Path) -> None:
+    found = python(IMPORT, PARTITION_POLICIES=two_hundred(tmp_path))
+    assert found["dags"] == 200
+    assert found["connects"] == []
+    assert found["seconds"] < 5, found
+
+
+def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
+    own = "_AIRFLOW_PARSING_CONTEXT_DAG_ID"
+    found = python(IMPORT, PARTITION_POLICIES=two_hundred(tmp_path), **{own: "partition_lifecycle.core.t007"})
+    assert found["dags"] == 1
+
+
+def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> None:
+    import importlib
+
+    folder = PROJECT / "plugins" / "partition_operators"
+    operators = []
+    for file in folder.glob("*.py"):
+        module = importlib.import_module(f"partition_operators.{file.stem}")
+        operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
+    finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
+    assert len(finished) == 11
+    assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)

@@ -1,0 +1,180 @@
+"""Whole DAG runs by real Airflow on real PostgreSQL: none expired, one, many, one that fails, twice, as of the past, dry."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from demo import local_airflow
+from demo.local_airflow import Outcome
+from demo.migrate import migrate
+from demo.tables import partitions
+
+DAG = "partition_lifecycle.core.sessions"
+POLICY = """
+defaults: {{partition_key: created_at, retention: {retention}, archive: {{path: 'file://{folder}'}}, postgres_conn_id: e2e}}
+policies:
+  - {{table: core.sessions, recent_view: {{name: core.v_sessions_recent}}, lock_attempts: 3, wait_timeout: 20 s}}
+"""
+
+
+@dataclass
+class World:
+    """A seeded database, its policy file, and runs of its DAG."""
+
+    uri: str
+    folder: Path
+    policies: Path
+
+    def policy(self, retention: str) -> None:
+        self.policies.write_text(POLICY.format(retention=retention, folder=self.folder / "archive"))
+
+    def run(self, **conf: Any) -> Outcome:
+        return local_airflow.run_dag(DAG, conf or None)
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def state(self) -> dict[str, str]:
+        """Name and state of every partition."""
+        with psycopg.connect(self.uri) as connection:
+            return {name: shown.state for name, shown in partitions(connection, "core.sessions").items()}
+
+    def rows(self) -> int:
+        """Rows in the table and in its archives."""
+        import pyarrow.parquet as pq
+
+        here = self.sql("SELECT count(*) FROM core.sessions")[0][0]
+        files = (self.folder / "archive").glob("*/*/*/part-*.parquet")
+        return int(here) + sum(pq.read_metadata(file).num_rows for file in files)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def metadata() -> None:
+    """Airflow's own tables."""
+    local_airflow.migrate_metadata()
+
+
+@pytest.fixture
+def world(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("AIRFLOW_CONN_E2E", database)
+    monkeypatch.setenv("PARTITION_POLICIES", str(tmp_path / "policies.yaml"))
+    with psycopg.connect(database) as connection:
+        migrate(connection, rows=2800)
+    found = World(database, tmp_path, tmp_path / "policies.yaml")
+    found.policy("24 months")
+    return found
+
+
+def test_many_expired_partitions_are_archived_and_dropped_and_a_second_run_does_nothing(world: World) -> None:
+    outcome = world.run()
+    assert outcome.state == "success"
+    assert outcome.plan is not None
+    assert (len(outcome.plan["create"]), len(outcome.plan["expire"])) == (3, 3)
+    assert len(world.state()) == 28 - 3 + 3
+    assert world.rows() == 2800
+    events = world.sql("SELECT count(*) FROM partition_lifecycle.event")
+    state = world.state()
+
+    again = world.run()
+    assert again.state == "success"
+    assert again.plan is not None
+    assert (again.plan["create"], again.plan["expire"]) == ([], [])
+    assert again.tasks["expire.archive_partition"] == "skipped"
+    assert world.state() == state
+    assert world.sql("SELECT count(*) FROM partition_lifecycle.event") == events
+
+
+def test_with_nothing_expired_everything_else_runs(world: World) -> None:
+    world.policy("60 months")
+    outcome = world.run()
+    assert outcome.state == "success"
+    assert {task for task, state in outcome.tasks.items() if state == "skipped"} == {
+        "expire.archive_partition", "expire.detach_partition", "expire.drop_partition", "reindex_partition"
+    }  # fmt: skip
+    assert outcome.tasks["analyze"] == outcome.tasks["report"] == "success"
+    assert len(world.state()) == 31
+
+
+def test_one_expired_partition_is_mapped_as_well(world: World) -> None:
+    world.policy("26 months")
+    outcome = world.run()
+    assert outcome.state == "success"
+    assert outcome.tasks["expire.drop_partition[0]"] == "success"
+    assert world.rows() == 2800
+
+
+def test_an_archive_that_fails_fails_the_run_and_only_its_own_partition_stays(world: World) -> None:
+    oldest = min(world.state())
+    world.sql(f"UPDATE core.{oldest} SET last_seen_at = 'infinity' WHERE id = (SELECT id FROM core.{oldest} LIMIT 1)")
+    outcome = world.run()
+    assert outcome.state == "failed"
+    assert outcome.tasks["expire.archive_partition[0]"] == "failed"
+    assert outcome.tasks["expire.drop_partition[0]"] == "upstream_failed"
+    assert [outcome.tasks[f"expire.drop_partition[{index}]"] for index in (1, 2)] == ["success", "success"]
+    assert (outcome.tasks["analyze"], outcome.tasks["report"]) == ("success", "failed")
+    assert oldest in world.state()
+    assert world.rows() == 2800
+    failed = world.sql("SELECT detail FROM partition_lifecycle.event WHERE outcome = 'failed'")
+    assert 'column "last_seen_at"' in failed[0][0]
+
+    world.sql(f"UPDATE core.{oldest} SET last_seen_at = NULL WHERE last_seen_at = 'infinity'")
+    assert world.run().state == "success"
+    assert oldest not in world.state()
+    assert world.rows() == 2800
+
+
+def test_a_plan_that_fails_destroys_nothing(world: World) -> None:
+    world.sql("CREATE VIEW core.v_sessions_recent AS SELECT 1 AS somebody_elses")
+    before = set(world.state())
+    outcome = world.run()
+    assert outcome.state == "failed"
+    assert outcome.tasks["plan"] == "failed"
+    assert {outcome.tasks[task] for task in outcome.tasks if task.startswith("expire.")} == {"upstream_failed"}
+    # Creating goes on: the next month's rows must find their partition.
+    assert set(world.state()) - before == set(sorted(world.state())[-3:])
+    assert before <= set(world.state())
+
+
+def test_a_run_as_of_two_years_ago_and_then_one_as_of_today(world: World) -> None:
+    year, month, day = map(int, str(world.sql("SELECT (current_date - interval '2 years')::date")[0][0]).split("-"))
+    past = world.run(reference_date=f"{year}-{month:02}-{day:02}")
+    assert past.state == "success"
+    assert past.plan is not None
+    assert (past.plan["create"], past.plan["expire"]) == ([], [])
+    assert len(world.state()) == 28
+    today = world.run()
+    assert today.state == "success"
+    assert len(world.state()) == 28
+    assert world.rows() == 2800
+
+
+def test_a_dry_run_changes_nothing_and_prints_the_statements(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    before = world.sql("SELECT count(*) FROM pg_class")
+    outcome = world.run(dry_run=True)
+    assert outcome.state == "success"
+    assert world.sql("SELECT count(*) FROM pg_class") == before
+    assert not (world.folder / "archive").exists()
+    said = capsys.readouterr().out
+    for statement in (
+        "CREATE TABLE",
+        "ATTACH PARTITION",
+        "COPY (SELECT",
+        "DETACH PARTITION",
+        "DROP TABLE",
+        "ANALYZE",
+        "CREATE OR REPLACE VIEW",
+    ):
+        assert statement in said, statement
+
+
+def test_nothing_secret_is_in_the_log(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_E2E", world.uri.replace("postgres@", "postgres:hunter2-the-secret@"))
+    assert world.run().state == "success"
+    assert re.search("hunter2", capsys.readouterr().out) is None
+    assert world.sql("SELECT count(*) FROM partition_lifecycle.event WHERE detail LIKE '%hunter2%'")[0][0] == 0

@@ -1,0 +1,143 @@
+"""A small table with four old months and the present one, and a harness that runs operators on it as Airflow would."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from include.partitioning.policy import PartitionPolicy
+from include.postgres.executor import Executor, LockBudget
+from partition_operators.analyze_partitions import AnalyzePartitionsOperator
+from partition_operators.archive_partition import ArchivePartitionOperator
+from partition_operators.create_partitions import CreatePartitionsOperator
+from partition_operators.detach_partition import DetachPartitionOperator
+from partition_operators.drop_partition import DropPartitionOperator
+from partition_operators.heal_partitions import HealPartitionsOperator
+from partition_operators.lifecycle_operator import LifecycleOperator
+from partition_operators.plan_partitions import PlanPartitionsOperator
+
+AS_OF = "2026-11-22"
+
+TABLE = """
+CREATE SCHEMA auth; CREATE SCHEMA app;
+CREATE TABLE auth.users (id integer PRIMARY KEY);
+INSERT INTO auth.users SELECT generate_series(1, 10);
+CREATE TABLE app.events (
+  id bigint NOT NULL, user_id integer REFERENCES auth.users ON DELETE CASCADE, created_at timestamptz NOT NULL, note text,
+  PRIMARY KEY (id, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE INDEX events_user_id_created_at_idx ON app.events (user_id, created_at);
+"""
+MONTHS = (("2024-08", "2024-09"), ("2024-09", "2024-10"), ("2024-10", "2024-11"), ("2026-10", "2026-11"), ("2026-11", "2026-12"))
+
+
+@dataclass
+class Lifecycle:
+    """Runs operators on one database, and asks it what became of that."""
+
+    uri: str
+    archive: Path
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def policy(self, **changes: Any) -> PartitionPolicy:
+        values = {
+            "table": "app.events",
+            "partition_key": "created_at",
+            "retention": "24 months",
+            "postgres_conn_id": "target",
+            "archive": {"path": f"file://{self.archive}"},
+            "lock_attempts": 3,
+            "wait_timeout": "20 s",
+            **self.values,
+            **changes,
+        }
+        return PartitionPolicy(**{key: value for key, value in values.items() if value is not None})
+
+    def run(
+        self, operator: type[LifecycleOperator], *, policy: PartitionPolicy | None = None, reference_date: str = AS_OF, **arguments: Any
+    ) -> Any:
+        return operator(task_id="step", policy=policy or self.policy(), reference_date=reference_date, **arguments).execute({})  # type: ignore[typeddict-item]
+
+    def plan(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(PlanPartitionsOperator, **arguments)
+        return names
+
+    def create(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(CreatePartitionsOperator, **arguments)
+        return names
+
+    def archive_partition(self, partition: str, **arguments: Any) -> str:
+        said: str = self.run(ArchivePartitionOperator, partition=partition, **arguments)
+        return said
+
+    def detach(self, partition: str, **arguments: Any) -> str:
+        said: str = self.run(DetachPartitionOperator, partition=partition, **arguments)
+        return said
+
+    def drop(self, partition: str, **arguments: Any) -> str:
+        said: str = self.run(DropPartitionOperator, partition=partition, **arguments)
+        return said
+
+    def heal(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(HealPartitionsOperator, **arguments)
+        return names
+
+    def analyze(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(AnalyzePartitionsOperator, **arguments)
+        return names
+
+    def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        """Run a statement as the superuser; rows as dictionaries."""
+        with psycopg.connect(self.uri, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *values: Any) -> Any:
+        """The first column of the first row."""
+        return next(iter(self.sql(statement, *values)[0].values()))
+
+    def partitions(self, table: str = "app.events") -> list[str]:
+        """Attached partitions, by name."""
+        found = self.sql(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass", table
+        )
+        return sorted(each["relname"] for each in found)
+
+    def exists(self, table: str) -> bool:
+        return self.value("SELECT to_regclass(%s) IS NOT NULL", table) is True
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.uri, **options)
+
+
+@pytest.fixture
+def lifecycle(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    """The small table, with 50 rows in each month, and the connection `target`."""
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET", database)
+    harness = Lifecycle(database, tmp_path / "archive")
+    harness.sql(TABLE)
+    for lower, upper in MONTHS:
+        name = f"app.events_p{lower.replace('-', '')}"
+        harness.sql(f"CREATE TABLE {name} PARTITION OF app.events FOR VALUES FROM ('{lower}-01 00:00+00') TO ('{upper}-01 00:00+00')")
+        harness.sql(
+            "INSERT INTO app.events SELECT g, 1 + g %% 10, %s::timestamptz + g * interval '1 hour', 'row ' || g FROM generate_series(1, 50) g",
+            f"{lower}-01 00:00+00",
+        )
+    return harness
+
+
+@pytest.fixture
+def executor(lifecycle: Lifecycle) -> Iterator[Executor]:
+    """An executor with a small budget on a connection of its own."""
+    import logging
+    from datetime import timedelta
+
+    from include.postgres.session import prepare
+
+    with lifecycle.connect() as connection:
+        prepare(connection, "test")
+        yield Executor(connection, LockBudget(timedelta(milliseconds=100), 3, timedelta(seconds=5)), logging.getLogger("test"))
