@@ -18,10 +18,16 @@ local_airflow.configure(AIRFLOW_HOME, f"sqlite:///{AIRFLOW_HOME}/airflow.db", {}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URI of the database `postgres` of a PostgreSQL 18 that is gone after the run. Nothing here must survive a crash of the machine."""
+def server() -> Iterator[str]:
+    """URI of the database `postgres` of a PostgreSQL 18 that is gone after the run. Nothing here must survive a crash of the machine.
+
+    Not below pytest's own temporary folder: as root the server runs as another user, whom the next pytest that starts would lock out of there.
+    """
     settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5"}
-    with running(tmp_path_factory.mktemp("pg"), settings) as uri:
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-of-tests-", ignore_cleanup_errors=True) as folder,
+        running(Path(folder), settings) as uri,
+    ):
         yield uri
 
 

@@ -155,7 +155,7 @@ def test_a_value_that_the_file_cannot_hold_is_refused_by_the_column_s_name(lifec
     with pytest.raises(AirflowFailException, match=f'column "{column}" of type .* nothing is dropped'):
         lifecycle.archive_partition("app.wide_p202408", policy=lifecycle.policy(table="app.wide", partition_key="at"))
     assert archives(lifecycle) == []
-    with pytest.raises(AirflowFailException, match="no archive that was read back"):
+    with pytest.raises(AirflowFailException, match=r"no archive that was read back"):
         lifecycle.detach("app.wide_p202408", policy=lifecycle.policy(table="app.wide", partition_key="at"))
 
 
@@ -167,12 +167,12 @@ def test_rows_that_row_level_security_hides_stop_the_archive(lifecycle: Lifecycl
     """)
     monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "clerk@"))
     try:
-        with pytest.raises(AirflowFailException, match="row-level security"):
+        with pytest.raises(AirflowFailException, match=r"row-level security"):
             lifecycle.archive_partition(OLD)
         lifecycle.sql(
             f"ALTER TABLE {OLD} DISABLE ROW LEVEL SECURITY; REVOKE SELECT ON {OLD} FROM clerk; GRANT SELECT (id) ON {OLD} TO clerk"
         )
-        with pytest.raises(AirflowFailException, match="permission denied"):
+        with pytest.raises(AirflowFailException, match=r"permission denied"):
             lifecycle.archive_partition(OLD)
     finally:
         lifecycle.sql("DROP OWNED BY clerk; DROP ROLE clerk")
@@ -241,9 +241,9 @@ def test_an_interrupted_upload_is_removed_and_a_stranger_s_folder_is_not(lifecyc
 
 
 def test_a_partition_in_retention_is_refused(lifecycle: Lifecycle) -> None:
-    with pytest.raises(AirflowFailException, match='"app.events_p202610" is not expired: it reaches to 2026-11-01'):
+    with pytest.raises(AirflowFailException, match=r'"app.events_p202610" is not expired: it reaches to 2026-11-01'):
         lifecycle.archive_partition("app.events_p202610")
-    with pytest.raises(AirflowFailException, match="is no partition of"):
+    with pytest.raises(AirflowFailException, match=r"is no partition of"):
         lifecycle.archive_partition("auth.users")
     assert archives(lifecycle) == []
 
@@ -251,7 +251,7 @@ def test_a_partition_in_retention_is_refused(lifecycle: Lifecycle) -> None:
 def test_a_storage_that_cannot_be_written_fails_with_its_place(lifecycle: Lifecycle) -> None:
     blocker = lifecycle.archive
     blocker.write_text("a file where a folder should be")
-    with pytest.raises(Exception, match="archive"):
+    with pytest.raises(Exception, match=r"archive"):
         lifecycle.archive_partition(OLD)
     assert "events_p202408" in lifecycle.partitions()
 
@@ -260,7 +260,7 @@ def test_a_storage_that_a_mistaken_policy_named_does_not_spoil_the_next_try(life
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(StorageUnavailableError, match="check the storage connection"):
+    with pytest.raises(StorageUnavailableError, match=r"check the storage connection"):
         lifecycle.archive_partition(OLD, policy=lifecycle.policy(archive={"path": "s3://nowhere/at-all"}))
     assert lifecycle.sql("SELECT outcome FROM partition_lifecycle.event WHERE action = 'archive' ORDER BY event_id DESC LIMIT 1") == [
         {"outcome": "failed"}

@@ -154,7 +154,7 @@ def test_a_taken_name_fails_by_name_and_the_others_are_created(lifecycle: Lifecy
 
 def test_a_typo_in_the_reference_date_creates_nothing(lifecycle: Lifecycle) -> None:
     before = lifecycle.partitions()
-    with pytest.raises(AirflowFailException, match="max_creates_per_run"):
+    with pytest.raises(AirflowFailException, match=r"max_creates_per_run"):
         lifecycle.create(reference_date="2205-11-22")
     assert lifecycle.partitions() == before
 
@@ -162,7 +162,7 @@ def test_a_typo_in_the_reference_date_creates_nothing(lifecycle: Lifecycle) -> N
 def test_rows_in_the_default_partition_stop_only_their_own_month(lifecycle: Lifecycle) -> None:
     lifecycle.create(policy=lifecycle.policy(premake=1))
     lifecycle.sql("CREATE TABLE app.events_default PARTITION OF app.events DEFAULT; INSERT INTO app.events VALUES (1, 1, '2027-01-05')")
-    with pytest.raises(AirflowFailException, match="rows in the DEFAULT partition belong into the new one"):
+    with pytest.raises(AirflowFailException, match=r"rows in the DEFAULT partition belong into the new one"):
         lifecycle.create()
     assert "events_p202702" in lifecycle.partitions()
     assert not lifecycle.exists("app.events_p202701")
@@ -180,7 +180,7 @@ def test_a_reader_and_a_writer_of_the_parent_do_not_hold_it_up(lifecycle: Lifecy
 def test_a_lock_that_is_not_granted_is_a_transient_error_that_names_the_holder(lifecycle: Lifecycle) -> None:
     with lifecycle.connect(application_name="greedy") as holder:
         holder.execute("LOCK TABLE app.events IN SHARE UPDATE EXCLUSIVE MODE")
-        with pytest.raises(TransientError, match="no lock within 100 ms in 3 attempts; blocked by pid .*greedy"):
+        with pytest.raises(TransientError, match=r"no lock within 100 ms in 3 attempts; blocked by pid .*greedy"):
             lifecycle.create(policy=lifecycle.policy(premake=1, retention=None, archive=None))
     # Nothing half-made stays behind.
     assert not lifecycle.exists("app.events_p202612")
@@ -195,7 +195,7 @@ def test_a_failure_half_way_leaves_no_stray_table(lifecycle: Lifecycle) -> None:
         CREATE EVENT TRIGGER stop ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION app.stop();
     """)
     before = lifecycle.value("SELECT count(*) FROM pg_class")
-    with pytest.raises(AirflowFailException, match="stopped at attach"):
+    with pytest.raises(AirflowFailException, match=r"stopped at attach"):
         lifecycle.create()
     ledger = lifecycle.value(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'partition_lifecycle'"
@@ -222,7 +222,7 @@ def test_a_role_that_does_not_own_the_table_is_told_so(lifecycle: Lifecycle, mon
     )  # type: ignore[operator]
     monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "nobody_special@"))
     try:
-        with pytest.raises(AirflowFailException, match="permission denied to set role"):
+        with pytest.raises(AirflowFailException, match=r"permission denied to set role"):
             lifecycle.create()
     finally:
         lifecycle.sql("DROP OWNED BY nobody_special; DROP ROLE nobody_special")

@@ -39,7 +39,7 @@ def test_a_detached_partition_keeps_its_rows_loses_its_foreign_keys_and_is_in_th
 
 
 def test_without_an_archive_it_is_refused(lifecycle: Lifecycle) -> None:
-    with pytest.raises(AirflowFailException, match="no archive that was read back and compared"):
+    with pytest.raises(AirflowFailException, match=r"no archive that was read back and compared"):
         lifecycle.detach(OLD)
     assert "events_p202408" in lifecycle.partitions()
 
@@ -105,7 +105,7 @@ def test_when_the_older_transaction_never_ends_it_stops_names_it_and_the_next_ru
     lifecycle.archive_partition(OLD)
     with lifecycle.connect(application_name="a long report") as reader:
         reader.execute("SELECT count(*) FROM app.events")
-        with pytest.raises(WaitTooLongError, match="waited 1 s for pid .*a long report"):
+        with pytest.raises(WaitTooLongError, match=r"waited 1 s for pid .*a long report"):
             lifecycle.detach(OLD, policy=lifecycle.policy(wait_timeout="1 s"))
         assert lifecycle.value("SELECT bool_or(inhdetachpending) FROM pg_inherits") is True
     assert lifecycle.heal() == [OLD]
@@ -127,7 +127,7 @@ def test_a_backend_that_is_killed_while_it_waits_leaves_nothing_that_a_second_tr
             )
 
         threading.Timer(1, kill).start()
-        with pytest.raises(Exception, match="the server is not available"):
+        with pytest.raises(Exception, match=r"the server is not available"):
             lifecycle.detach(OLD)
     assert "detached" in lifecycle.detach(OLD)
     assert lifecycle.value("SELECT bool_or(inhdetachpending) FROM pg_inherits") is False
@@ -147,7 +147,7 @@ def test_with_a_default_partition_it_takes_the_plain_way_and_says_who_is_in_it(l
     lifecycle.archive_partition(OLD)
     with lifecycle.connect(application_name="a reader") as reader:
         reader.execute("SELECT count(*) FROM app.events")
-        with pytest.raises(LockNotAvailableError, match="blocked by pid .*a reader"):
+        with pytest.raises(LockNotAvailableError, match=r"blocked by pid .*a reader"):
             lifecycle.detach(OLD)
     assert "events_p202408" in lifecycle.partitions()
     lifecycle.detach(OLD)
@@ -160,7 +160,7 @@ def test_an_incoming_foreign_key_is_refused_by_its_name_and_nothing_is_left_pend
         INSERT INTO app.notes SELECT id, created_at FROM app.events_p202408 LIMIT 3;
     """)
     lifecycle.archive_partition(OLD)
-    with pytest.raises(AirflowFailException, match="notes_event"):
+    with pytest.raises(AirflowFailException, match=r"notes_event"):
         lifecycle.detach(OLD)
     assert lifecycle.value("SELECT bool_or(inhdetachpending) FROM pg_inherits") is False
 

@@ -34,7 +34,7 @@ def test_a_detached_archived_unchanged_partition_is_dropped_and_its_rows_are_in_
 
 def test_an_attached_partition_is_refused(lifecycle: Lifecycle) -> None:
     lifecycle.archive_partition(OLD)
-    with pytest.raises(AirflowFailException, match="is still attached; the detach step comes first"):
+    with pytest.raises(AirflowFailException, match=r"is still attached; the detach step comes first"):
         lifecycle.drop(OLD)
     assert "events_p202408" in lifecycle.partitions()
 
@@ -43,7 +43,7 @@ def test_while_the_grace_period_runs_it_is_skipped_with_the_date(lifecycle: Life
     policy = lifecycle.policy(detached_retention="7 days")
     lifecycle.archive_partition(OLD, policy=policy)
     lifecycle.detach(OLD, policy=policy)
-    with pytest.raises(AirflowSkipException, match="waits in detached_retention until"):
+    with pytest.raises(AirflowSkipException, match=r"waits in detached_retention until"):
         lifecycle.drop(OLD, policy=policy)
     lifecycle.sql("UPDATE partition_lifecycle.detached_partition SET drop_after = now() - interval '1 second'")
     lifecycle.drop(OLD, policy=policy)
@@ -54,10 +54,10 @@ def test_on_expiry_detach_keeps_the_table_for_ever(lifecycle: Lifecycle) -> None
     policy = lifecycle.policy(on_expiry="detach")
     lifecycle.archive_partition(OLD, policy=policy)
     lifecycle.detach(OLD, policy=policy)
-    with pytest.raises(AirflowSkipException, match="on_expiry: detach"):
+    with pytest.raises(AirflowSkipException, match=r"on_expiry: detach"):
         lifecycle.drop(OLD, policy=policy)
     # A policy that was changed later does not reach what was detached to be kept.
-    with pytest.raises(AirflowSkipException, match="was detached to be kept"):
+    with pytest.raises(AirflowSkipException, match=r"was detached to be kept"):
         lifecycle.drop(OLD)
     assert OLD not in lifecycle.plan()
     assert lifecycle.exists(OLD)
@@ -89,7 +89,7 @@ def test_a_column_added_after_the_archive_without_writing_a_row_refuses_detach_a
     """ADD COLUMN with a constant default changes every row that is read, but no row that is stored: no xmin moves."""
     lifecycle.archive_partition(OLD)
     lifecycle.sql("ALTER TABLE app.events ADD COLUMN kind integer NOT NULL DEFAULT 7")
-    with pytest.raises(AirflowFailException, match="has other columns than its archive; run the archive step again"):
+    with pytest.raises(AirflowFailException, match=r"has other columns than its archive; run the archive step again"):
         lifecycle.detach(OLD)
     assert "read back and compared" in lifecycle.archive_partition(OLD)
     lifecycle.detach(OLD)
@@ -102,7 +102,7 @@ def test_a_column_added_after_the_detach_refuses_the_drop(detached: Lifecycle) -
     detached.sql(
         "UPDATE partition_lifecycle.detached_partition SET columns_digest = (SELECT columns_digest FROM partition_lifecycle.archive) || ''"
     )
-    with pytest.raises(AirflowFailException, match="other columns"):
+    with pytest.raises(AirflowFailException, match=r"other columns"):
         detached.drop(OLD)
     assert detached.exists(OLD)
 
@@ -110,9 +110,9 @@ def test_a_column_added_after_the_detach_refuses_the_drop(detached: Lifecycle) -
 def test_a_writer_that_has_not_committed_makes_it_give_way(detached: Lifecycle) -> None:
     with detached.connect(application_name="a late writer") as writer:
         writer.execute(f"INSERT INTO {OLD} VALUES (99, 1, '2024-08-05')".encode())
-        with pytest.raises(Exception, match="no lock within 2 s in 3 attempts; blocked by pid .*a late writer"):
+        with pytest.raises(Exception, match=r"no lock within 2 s in 3 attempts; blocked by pid .*a late writer"):
             detached.drop(OLD)
-    with pytest.raises(AirflowFailException, match="1 rows were written after"):
+    with pytest.raises(AirflowFailException, match=r"1 rows were written after"):
         detached.drop(OLD)
 
 
@@ -143,34 +143,34 @@ def damage(lifecycle: Lifecycle, how: str) -> None:
 @pytest.mark.parametrize("how", ["flip", "truncate", "empty", "delete", "manifest", "no manifest", "another partition's"])
 def test_an_archive_that_is_not_what_was_written_refuses_the_drop(detached: Lifecycle, how: str) -> None:
     damage(detached, how)
-    with pytest.raises(AirflowFailException, match="is not the|there is no such object"):
+    with pytest.raises(AirflowFailException, match=r"is not the|there is no such object"):
         detached.drop(OLD)
     assert detached.value(f"SELECT count(*) FROM {OLD}") == 50
 
 
 def test_an_archive_row_that_went_missing_refuses_the_drop(detached: Lifecycle) -> None:
     detached.sql("DELETE FROM partition_lifecycle.archive")
-    with pytest.raises(AirflowFailException, match="no archive that was read back"):
+    with pytest.raises(AirflowFailException, match=r"no archive that was read back"):
         detached.drop(OLD)
     assert detached.exists(OLD)
 
 
 def test_a_table_that_was_attached_again_is_not_dropped(detached: Lifecycle) -> None:
     detached.sql(f"ALTER TABLE app.events ATTACH PARTITION {OLD} FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00')")
-    with pytest.raises(AirflowFailException, match="is still attached"):
+    with pytest.raises(AirflowFailException, match=r"is still attached"):
         detached.drop(OLD)
     detached.sql(
         f"ALTER TABLE app.events DETACH PARTITION {OLD}; CREATE TABLE app.others (LIKE app.events) PARTITION BY RANGE (created_at)"
     )
     detached.sql(f"ALTER TABLE app.others ATTACH PARTITION {OLD} FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00')")
-    with pytest.raises(AirflowFailException, match="is attached to another table"):
+    with pytest.raises(AirflowFailException, match=r"is attached to another table"):
         detached.drop(OLD)
     assert detached.exists(OLD)
 
 
 def test_another_table_under_the_old_name_is_not_dropped(detached: Lifecycle) -> None:
     detached.sql(f"ALTER TABLE {OLD} RENAME TO moved; CREATE TABLE {OLD} (precious text)")
-    with pytest.raises(AirflowFailException, match='was renamed to "app.moved"'):
+    with pytest.raises(AirflowFailException, match=r'was renamed to "app.moved"'):
         detached.drop(OLD)
     detached.sql("DROP TABLE app.moved")
     assert "is gone already" in detached.drop(OLD)
@@ -179,13 +179,13 @@ def test_another_table_under_the_old_name_is_not_dropped(detached: Lifecycle) ->
 
 def test_a_table_with_other_columns_than_when_it_was_detached_is_not_dropped(detached: Lifecycle) -> None:
     detached.sql(f"ALTER TABLE {OLD} ADD COLUMN since text")
-    with pytest.raises(AirflowFailException, match="has other columns than when it was detached"):
+    with pytest.raises(AirflowFailException, match=r"has other columns than when it was detached"):
         detached.drop(OLD)
 
 
 def test_a_view_on_it_refuses_the_drop_and_nothing_is_cascaded(detached: Lifecycle) -> None:
     detached.sql(f"CREATE VIEW app.of_august AS SELECT * FROM {OLD}")
-    with pytest.raises(AirflowFailException, match="something else depends on it"):
+    with pytest.raises(AirflowFailException, match=r"something else depends on it"):
         detached.drop(OLD)
     assert detached.exists("app.of_august")
 
@@ -197,12 +197,12 @@ def test_a_policy_that_keeps_it_by_now_refuses_the_drop(detached: Lifecycle) -> 
 
 
 def test_a_reference_date_in_the_past_destroys_only_what_was_expired_then(detached: Lifecycle) -> None:
-    with pytest.raises(AirflowFailException, match="keeps it as of this date"):
+    with pytest.raises(AirflowFailException, match=r"keeps it as of this date"):
         detached.drop(OLD, reference_date="2025-01-01")
 
 
 def test_a_reference_date_in_the_future_destroys_only_what_is_expired_today(lifecycle: Lifecycle) -> None:
-    with pytest.raises(AirflowFailException, match="is not expired: it reaches to"):
+    with pytest.raises(AirflowFailException, match=r"is not expired: it reaches to"):
         lifecycle.archive_partition("app.events_p202611", reference_date="2099-01-01")
     assert lifecycle.plan(reference_date="2099-01-01")[-1] == "app.events_p202410"
 
@@ -211,7 +211,7 @@ def test_without_an_archive_it_drops_only_if_the_policy_says_destroy(lifecycle: 
     policy = lifecycle.policy(archive=None, destroy_without_archive=True)
     assert "is not archived" in lifecycle.archive_partition(OLD, policy=policy)
     lifecycle.detach(OLD, policy=policy)
-    with pytest.raises(AirflowFailException, match="no archive that was read back"):
+    with pytest.raises(AirflowFailException, match=r"no archive that was read back"):
         lifecycle.drop(OLD)
     assert "without an archive" in lifecycle.drop(OLD, policy=policy)
     assert not lifecycle.exists(OLD)
@@ -222,7 +222,7 @@ def test_clocks_that_differ_stop_every_destructive_step(detached: Lifecycle, mon
 
     monkeypatch.setattr("partition_operators.lifecycle_operator.LARGEST_CLOCK_DIFFERENCE", timedelta(microseconds=-1))
     for step in (detached.archive_partition, detached.detach, detached.drop):
-        with pytest.raises(AirflowFailException, match="clocks of this worker and of the database differ"):
+        with pytest.raises(AirflowFailException, match=r"clocks of this worker and of the database differ"):
             step("app.events_p202409")
 
 
@@ -232,7 +232,7 @@ def test_a_ledger_that_came_with_a_dump_permits_nothing(detached: Lifecycle) -> 
         "UPDATE partition_lifecycle.detached_partition SET system_identifier = 1; UPDATE partition_lifecycle.archive SET system_identifier = 1"
     )
     assert OLD not in detached.plan()
-    with pytest.raises(AirflowFailException, match="the ledger does not know it"):
+    with pytest.raises(AirflowFailException, match=r"the ledger does not know it"):
         detached.drop(OLD)
     assert detached.exists(OLD)
 

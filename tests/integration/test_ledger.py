@@ -34,7 +34,7 @@ def test_many_installations_at_once_make_one_schema(lifecycle: Lifecycle) -> Non
 def test_a_ledger_of_a_newer_version_is_refused(lifecycle: Lifecycle) -> None:
     lifecycle.create()
     lifecycle.sql("INSERT INTO partition_lifecycle.schema_version (version) VALUES (99)")
-    with pytest.raises(AirflowFailException, match="has version 99, this package knows 1; upgrade the package"):
+    with pytest.raises(AirflowFailException, match=r"has version 99, this package knows 1; upgrade the package"):
         lifecycle.create()
 
 
@@ -44,7 +44,7 @@ def test_a_ledger_of_a_newer_version_is_refused(lifecycle: Lifecycle) -> None:
 )
 def test_events_cannot_be_changed(lifecycle: Lifecycle, statement: str) -> None:
     lifecycle.create()
-    with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"append-only"):
         lifecycle.sql(statement)
 
 
@@ -69,7 +69,7 @@ def test_a_role_that_may_not_create_the_ledger_is_told_so(lifecycle: Lifecycle, 
     lifecycle.sql("CREATE ROLE plain LOGIN; GRANT USAGE ON SCHEMA app TO plain")
     monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "plain@"))
     try:
-        with pytest.raises(AirflowFailException, match="permission denied for database"):
+        with pytest.raises(AirflowFailException, match=r"permission denied for database"):
             lifecycle.create()
     finally:
         lifecycle.sql("DROP OWNED BY plain; DROP ROLE plain")

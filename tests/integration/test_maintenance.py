@@ -85,7 +85,7 @@ def test_analyze_that_the_server_skips_with_a_warning_has_failed(lifecycle: Life
     """The parent's owner does not own this partition: PostgreSQL only warns."""
     lifecycle.sql("CREATE ROLE half_owner; GRANT USAGE ON SCHEMA app TO half_owner; ALTER TABLE app.events OWNER TO half_owner")
     try:
-        with pytest.raises(AirflowFailException, match="permission denied to analyze"):
+        with pytest.raises(AirflowFailException, match=r"permission denied to analyze"):
             lifecycle.analyze()
     finally:
         lifecycle.sql("ALTER TABLE app.events OWNER TO postgres; DROP OWNED BY half_owner; DROP ROLE half_owner")
@@ -141,10 +141,10 @@ def test_the_recent_view_follows_the_policy_and_new_columns(lifecycle: Lifecycle
 def test_a_view_name_that_is_taken_is_refused_by_the_plan_before_anything_is_touched(lifecycle: Lifecycle) -> None:
     lifecycle.sql("CREATE VIEW app.v_recent AS SELECT 1 AS mine")
     with pytest.raises(
-        AirflowFailException, match='the name "app.v_recent" of "app.events" is taken by a view that this package did not make'
+        AirflowFailException, match=r'the name "app.v_recent" of "app.events" is taken by a view that this package did not make'
     ):
         lifecycle.plan(policy=lifecycle.policy(**VIEW))
-    with pytest.raises(AirflowFailException, match="is taken by"):
+    with pytest.raises(AirflowFailException, match=r"is taken by"):
         view(lifecycle)
     assert lifecycle.value("SELECT mine FROM app.v_recent") == 1
 

@@ -133,14 +133,13 @@ def test_a_longer_retention_never_has_a_later_cutoff(months: int, days: int, hou
     assert cutoff <= moment
 
 
-@settings(deadline=None, max_examples=200)
-@given(
-    st.text(
-        st.sampled_from("aZ0_$ .\"'\n\t\u0085\u00a0\u2028\u3000éÉß") | st.characters(exclude_characters="\x00", exclude_categories=["Cs"]),
-        min_size=1,
-        max_size=15,
-    )
+names = st.text("aé_0$\u0085\u00a0\u2028\u3000", min_size=1, max_size=5) | st.text(
+    st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=15
 )
+
+
+@settings(deadline=None, max_examples=200)
+@given(names)
 def test_any_name_that_is_printed_reads_back(text: str) -> None:
     name = TableName("core", text)
     assert TableName.parse(str(name)) == name

@@ -112,7 +112,7 @@ def test_rows_that_do_not_add_up_to_what_the_server_says_are_refused(tmp_path: P
 
 
 def test_a_value_that_has_no_place_in_the_file_leaves_no_data_file(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match='column "at"'):
+    with pytest.raises(ArchiveError, match=r'column "at"'):
         write_archive(UPath(tmp_path / "a"), order(evidence_of(BLOCKS)), [BLOCKS[0], b"infinity,1,a,\\x,t,1.00\n"], ignore)
     assert not (tmp_path / "a" / DATA_FILE).exists()
 
@@ -138,7 +138,7 @@ def test_an_archive_is_never_written_into_a_folder_that_exists(tmp_path: Path) -
 
 def test_a_manifest_is_never_overwritten(tmp_path: Path) -> None:
     manifest, sha256 = archived(tmp_path / "a")
-    with pytest.raises(ArchiveError, match="never overwritten"):
+    with pytest.raises(ArchiveError, match=r"never overwritten"):
         commit_archive(UPath(tmp_path / "a"), manifest)
     assert read_manifest(UPath(tmp_path / "a"), sha256) == manifest
 
@@ -149,7 +149,7 @@ def test_any_single_flipped_bit_in_the_data_is_found(tmp_path: Path) -> None:
     good = file.read_bytes()
     for position in range(0, len(good), max(1, len(good) // 50)):
         file.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
-        with pytest.raises(ArchiveMismatchError, match="not the file that was written"):
+        with pytest.raises(ArchiveMismatchError, match=r"not the file that was written"):
             check_objects(UPath(tmp_path / "a"), manifest)
 
 
@@ -159,14 +159,14 @@ def test_a_truncated_or_emptied_data_file_is_found(tmp_path: Path, kept: int) ->
     file = tmp_path / "a" / DATA_FILE
     file.write_bytes(file.read_bytes()[:kept])
     for check in (check_objects, check_archive):
-        with pytest.raises(ArchiveMismatchError, match="restore the object, or archive the partition again"):
+        with pytest.raises(ArchiveMismatchError, match=r"restore the object, or archive the partition again"):
             check(UPath(tmp_path / "a"), manifest)
 
 
 def test_a_deleted_data_file_is_found(tmp_path: Path) -> None:
     manifest, _ = archived(tmp_path / "a")
     (tmp_path / "a" / DATA_FILE).unlink()
-    with pytest.raises(ArchiveMismatchError, match="no such object"):
+    with pytest.raises(ArchiveMismatchError, match=r"no such object"):
         check_objects(UPath(tmp_path / "a"), manifest)
 
 
@@ -185,7 +185,7 @@ def test_the_exchanged_manifests_of_two_archives_are_found_in_both(tmp_path: Pat
     places = [tmp_path / "a", tmp_path / "b"]
     hashes = [archived(places[0])[1], archived(places[1], OTHER)[1]]
     for place, sha256 in zip(places, reversed(hashes), strict=True):
-        with pytest.raises(ArchiveMismatchError, match="not the manifest that was written"):
+        with pytest.raises(ArchiveMismatchError, match=r"not the manifest that was written"):
             read_manifest(UPath(place), sha256)
 
 
@@ -194,20 +194,20 @@ def test_a_changed_manifest_is_found(tmp_path: Path, changed: bytes | None) -> N
     _, sha256 = archived(tmp_path / "a")
     file = tmp_path / "a" / MANIFEST
     file.write_bytes(file.read_bytes().replace(b'"rows": 3', b'"rows": 2') if changed is None else changed)
-    with pytest.raises(ArchiveMismatchError, match="not the manifest that was written"):
+    with pytest.raises(ArchiveMismatchError, match=r"not the manifest that was written"):
         read_manifest(UPath(tmp_path / "a"), sha256)
 
 
 def test_a_deleted_manifest_is_found(tmp_path: Path) -> None:
     _, sha256 = archived(tmp_path / "a")
     (tmp_path / "a" / MANIFEST).unlink()
-    with pytest.raises(ArchiveMismatchError, match="no such object"):
+    with pytest.raises(ArchiveMismatchError, match=r"no such object"):
         read_manifest(UPath(tmp_path / "a"), sha256)
 
 
 def test_data_files_that_are_intact_but_hold_other_values_than_the_manifest_says_are_found(tmp_path: Path) -> None:
     manifest, _ = archived(tmp_path / "a")
-    with pytest.raises(ArchiveMismatchError, match="does not hold the values that were written"):
+    with pytest.raises(ArchiveMismatchError, match=r"does not hold the values that were written"):
         check_archive(UPath(tmp_path / "a"), manifest.model_copy(update={"content_sha256": "0" * 64}))
-    with pytest.raises(ArchiveMismatchError, match="other columns than its manifest"):
+    with pytest.raises(ArchiveMismatchError, match=r"other columns than its manifest"):
         check_archive(UPath(tmp_path / "a"), manifest.model_copy(update={"columns": (*COLUMNS[:-1], Column("price", "text", "text"))}))

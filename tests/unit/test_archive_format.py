@@ -117,13 +117,13 @@ def test_the_refused_value_stands_alone_in_the_message() -> None:
 
 
 def test_bytes_that_are_not_utf8_are_refused_and_not_replaced() -> None:
-    with pytest.raises(ArchiveError, match='column "c"'):
+    with pytest.raises(ArchiveError, match=r'column "c"'):
         parse_block(b"\xff,1\n", (of("text"), Column("id", "integer", "int4")))
 
 
 @pytest.mark.parametrize("block", [b"1\n", b"1,2,3\n"])
 def test_a_row_with_too_few_or_too_many_fields_is_refused(block: bytes) -> None:
-    with pytest.raises(ArchiveError, match="cannot be written"):
+    with pytest.raises(ArchiveError, match=r"cannot be written"):
         parse_block(block, (of("int4"), Column("id", "integer", "int4")))
 
 

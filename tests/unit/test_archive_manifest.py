@@ -68,5 +68,5 @@ def test_a_manifest_of_another_version_or_shape_is_refused_with_the_place(old: s
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_what_is_no_manifest_at_all_is_refused(data: bytes) -> None:
-    with pytest.raises(ArchiveMismatchError, match="not a manifest"):
+    with pytest.raises(ArchiveMismatchError, match=r"not a manifest"):
         Manifest.from_json(data, "here")

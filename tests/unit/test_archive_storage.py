@@ -53,7 +53,7 @@ def test_a_writer_that_fails_leaves_no_file_of_that_name(folder: UPath) -> None:
 
 def test_an_existing_file_is_never_overwritten(folder: UPath) -> None:
     (folder / "a").write_bytes(b"precious")
-    with pytest.raises(ArchiveError, match="never overwritten"), new_file(folder / "a") as file:
+    with pytest.raises(ArchiveError, match=r"never overwritten"), new_file(folder / "a") as file:
         file.write(b"new")
     assert read_bytes(folder / "a") == b"precious"
 
@@ -66,9 +66,9 @@ def test_the_leftover_of_an_interrupted_writer_is_no_obstacle(folder: UPath) -> 
 
 
 def test_a_missing_file_is_a_mismatch_and_no_reason_to_try_again(folder: UPath) -> None:
-    with pytest.raises(ArchiveMismatchError, match="no such object"):
+    with pytest.raises(ArchiveMismatchError, match=r"no such object"):
         read_bytes(folder / "nothing")
-    with pytest.raises(ArchiveMismatchError, match="no such object"):
+    with pytest.raises(ArchiveMismatchError, match=r"no such object"):
         digest_of(folder / "nothing")
 
 
@@ -82,7 +82,7 @@ def test_a_missing_file_is_a_mismatch_and_no_reason_to_try_again(folder: UPath) 
     ],
 )
 def test_the_errors_of_a_storage_become_ours_and_name_the_place(error: OSError, ours: type[Exception]) -> None:
-    with pytest.raises(ours, match='read "s3://bucket/a"') as caught, translated('read "s3://bucket/a"'):
+    with pytest.raises(ours, match=r'read "s3://bucket/a"') as caught, translated('read "s3://bucket/a"'):
         raise error
     assert type(caught.value) is ours
 

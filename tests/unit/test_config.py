@@ -283,7 +283,7 @@ def test_a_policy_is_found_by_its_table_although_another_one_is_broken(tmp_path:
 
 def test_a_broken_policy_is_not_found_but_explained(tmp_path: Path) -> None:
     file = written(tmp_path, GOOD + "  - {table: core.bad, partition_key: at, premake: 0}\n")
-    with pytest.raises(PolicyError, match="premake: input should be greater"):
+    with pytest.raises(PolicyError, match=r"premake: input should be greater"):
         find_policy("core.bad", file)
 
 

@@ -64,10 +64,10 @@ def test_a_policy_can_be_built_from_values_as_well_as_from_text() -> None:
 
 def test_a_policy_cannot_be_changed_once_built() -> None:
     found = policy(archive={"path": "s3://bucket/prefix"})
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ValidationError, match=r"frozen"):
         setattr(found, "premake", 9)  # noqa: B010 - mypy knows that it is read-only
     assert found.archive is not None
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ValidationError, match=r"frozen"):
         setattr(found.archive, "path", "s3://elsewhere")  # noqa: B010 - as above
 
 
@@ -167,7 +167,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(values: dict[str, 
 
 def test_an_unknown_key_called_self_is_refused_like_any_other() -> None:
     values: dict[str, Any] = {"table": "core.sessions", "partition_key": "created_at", "self": 1}
-    with pytest.raises(PolicyError, match="self: unknown key"):
+    with pytest.raises(PolicyError, match=r"self: unknown key"):
         PartitionPolicy(**values)
 
 

@@ -35,13 +35,13 @@ def test_a_date_whose_midnight_does_not_exist_means_the_first_instant_of_that_da
 
 @pytest.mark.parametrize("text", ["", "None", "{{ params.reference_date }}", "tomorrow", "2026-02-30", "2026-13-01", "01.11.2026", "2026"])
 def test_what_is_not_a_date_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(BadArgumentError, match="such as 2026-11-01"):
+    with pytest.raises(BadArgumentError, match=r"such as 2026-11-01"):
         parse_reference_date(text, "UTC")
 
 
 @pytest.mark.parametrize("text", ["1899-12-31", "3000-01-01", "0026-11-01", "9999-12-31"])
 def test_a_year_that_is_surely_a_typo_is_refused(text: str) -> None:
-    with pytest.raises(BadArgumentError, match="1900 to 2999"):
+    with pytest.raises(BadArgumentError, match=r"1900 to 2999"):
         parse_reference_date(text, "UTC")
 
 
@@ -59,5 +59,5 @@ def test_a_rendered_boolean_is_read_strictly(value: object, expected: bool) -> N
 
 @pytest.mark.parametrize("value", [None, "", "yes", "1", 1, 0, "None", "{{ params.dry_run }}"])
 def test_anything_but_true_and_false_is_refused_by_name(value: object) -> None:
-    with pytest.raises(BadArgumentError, match="dry_run"):
+    with pytest.raises(BadArgumentError, match=r"dry_run"):
         parse_flag("dry_run", value)

@@ -69,7 +69,7 @@ def test_an_attached_partition_that_is_kept_is_refused_with_the_reason(partition
 
 
 def test_the_newest_partition_is_refused() -> None:
-    with pytest.raises(DestructionRefusedError, match="is not expired"):
+    with pytest.raises(DestructionRefusedError, match=r"is not expired"):
         find(Partition(NAME, 11, OLD), name=TableName("core", "s_p202510"))
 
 
@@ -92,7 +92,7 @@ def test_a_detached_partition_that_was_renamed_is_refused() -> None:
 
 
 def test_a_detached_partition_that_was_attached_elsewhere_is_refused() -> None:
-    with pytest.raises(DestructionRefusedError, match="attached to another table"):
+    with pytest.raises(DestructionRefusedError, match=r"attached to another table"):
         find(detached=(record(attached=True),))
 
 
