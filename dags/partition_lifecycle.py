@@ -12,7 +12,8 @@ from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning.config import read_policies
-from include.partitioning.errors import Problem
+from include.partitioning.errors import BadArgumentError, Problem
+from include.partitioning.names import TableName
 from include.partitioning.policy import PartitionPolicy, dag_id_of
 from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.archive_partition import ArchivePartitionOperator
@@ -130,8 +131,19 @@ def _doc(policy: PartitionPolicy) -> str:
 def _problems_by_dag(problems: tuple[Problem, ...]) -> dict[str, list[Problem]]:
     found: dict[str, list[Problem]] = {}
     for problem in problems:
-        found.setdefault(dag_id_of(problem.table or "policy_files"), []).append(problem)
+        found.setdefault(_dag_id_of(problem.table), []).append(problem)
     return found
+
+
+def _dag_id_of(table: str | None) -> str:
+    """The id that the table's DAG would have if its policy were good, so that its history goes on."""
+    if table is None:
+        return dag_id_of("policy_files")
+    try:
+        name = TableName.parse(table)
+    except BadArgumentError:
+        return dag_id_of(table)
+    return dag_id_of(name.schema, name.name)
 
 
 # A task's process needs only its own DAG: building the others would cost every task the time of all policies.

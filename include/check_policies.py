@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems = [str(problem) for problem in found.problems]
     if options.database is not None:
         problems += _against_database(options.database, found.policies)
-    for problem in problems:
+    for problem in dict.fromkeys(problems):  # a faulty default is the same problem of every policy
         print(problem, file=sys.stderr)
     print(f"{len(found.policies)} policies are good, {len(problems)} problems")
     return 1 if problems else 0

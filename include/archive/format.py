@@ -27,9 +27,8 @@ _NATIVE = {
     "timestamptz": pa.timestamp("us", "UTC"),
     "bytea": pa.binary(),
 }
-_FAULT = re.compile(
-    r"CSV column #(?P<index>\d+).*?(?:invalid value '(?P<value>.*)'|string '(?P<decimal>.*)' is not|(?P<other>[^:]+)$)", re.DOTALL
-)
+_FAULT = re.compile(r"CSV column #(\d+)")
+_FAULTY_VALUE = re.compile(r"(?:invalid value|string) '(.*)'", re.DOTALL)
 _HIGHEST_PRECISION = 38
 
 
@@ -57,7 +56,7 @@ def parse_block(block: bytes, columns: Sequence[Column]) -> pa.Table:
         table = csv.read_csv(
             pa.py_buffer(block),
             read_options=csv.ReadOptions(column_names=places, block_size=len(block) + 1, use_threads=False),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
+            parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(
                 column_types=types,
                 null_values=[""],
@@ -100,8 +99,9 @@ def _fault(error: pa.ArrowInvalid, columns: Sequence[Column]) -> ArchiveError:
     match = _FAULT.search(str(error))
     if match is None:
         return ArchiveError(f"the rows cannot be written: {error}")
-    column = columns[int(match["index"])]
-    value = (match["value"] or match["decimal"] or match["other"]).strip()
+    column = columns[int(match[1])]
+    faulty = _FAULTY_VALUE.search(str(error))
+    value = faulty[1] if faulty else str(error).rpartition(":")[2].strip()
     return ArchiveError(
         f'column "{column.name}" of type {column.type} holds a value that the archive cannot hold unchanged ({value}); '
         "nothing is dropped; change the value, or keep the table: on_expiry: detach and no archive"

@@ -119,6 +119,8 @@ def translated(what: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ArchiveMismatchError(f"{what}: there is no such object or bucket") from error
+    except FileExistsError as error:
+        raise ArchiveError(f"{what}: it exists already; an archive is never overwritten") from error
     except PermissionError as error:
         raise ArchiveError(
             f"{what}: the storage denies access ({error}); give the connection's identity the right to read and write there"

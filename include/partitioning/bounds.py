@@ -7,7 +7,7 @@ time of a `date` or `timestamp` key is carried as if it were UTC, so that one ar
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
 from include.partitioning.errors import CatalogMismatchError
@@ -18,6 +18,8 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 """Stands for MAXVALUE, infinity and every time after the year 9999. Compared with, never written into a statement."""
 
+_BEFORE_CHRIST = re.compile(r"\d{4,}-\d\d-\d\d( [\d:.+-]+)? BC")
+_AFTER_9999 = re.compile(r"\d{5,}-\d\d-\d\d( [\d:.+-]+)?")
 _VALUES = re.compile(r"FOR VALUES FROM \((?P<lower>.+)\) TO \((?P<upper>.+)\)", re.DOTALL)
 
 
@@ -89,14 +91,19 @@ def parse_bounds(expression: str) -> Bounds:
     match = _VALUES.fullmatch(expression)
     if match is None:
         raise CatalogMismatchError(f'"{expression}" is not the bound of a range partition')
-    return Bounds(_moment(match["lower"]), _moment(match["upper"]))
+    lower, upper = _moment(match["lower"]), _moment(match["upper"])
+    if lower == upper == BEGINNING:  # all of it before the year 1
+        return Bounds(BEGINNING, BEGINNING + timedelta.resolution)
+    if lower == upper == END:
+        return Bounds(END - timedelta.resolution, END)
+    return Bounds(lower, upper)
 
 
 def _moment(value: str) -> datetime:
     text = value.strip("'")
-    if text in ("MINVALUE", "-infinity") or text.endswith(" BC"):
+    if text in ("MINVALUE", "-infinity") or _BEFORE_CHRIST.fullmatch(text):
         return BEGINNING
-    if text in ("MAXVALUE", "infinity") or not text[:5].endswith("-"):
+    if text in ("MAXVALUE", "infinity") or _AFTER_9999.fullmatch(text):
         return END
     try:
         moment = datetime.fromisoformat(text)

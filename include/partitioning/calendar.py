@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pendulum
 
@@ -65,8 +65,14 @@ class Calendar:
         return Period(label, Bounds(self._beginning(label), self._beginning(self.interval.following(label))))
 
     def _beginning(self, label: datetime) -> datetime:
-        local = pendulum.datetime(label.year, label.month, label.day, label.hour, tz=self.timezone)
-        return datetime.fromtimestamp(local.timestamp(), UTC)
+        return instant_of(label, self.timezone)
+
+
+def instant_of(wall: datetime, timezone: str) -> datetime:
+    """The instant, in UTC, that PostgreSQL takes a wall-clock time of `timezone` for, also where it is skipped or repeated."""
+    local = pendulum.datetime(wall.year, wall.month, wall.day, wall.hour, wall.minute, wall.second, wall.microsecond, tz=timezone)
+    plain = datetime(local.year, local.month, local.day, local.hour, local.minute, local.second, local.microsecond, UTC)
+    return plain - (local.utcoffset() or timedelta())
 
 
 def on_key_axis(moment: datetime, key_type: KeyType, timezone: str) -> datetime:

@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 
 from include.partitioning.errors import PolicyError, Problem
+from include.partitioning.names import TableName
 from include.partitioning.policy import PartitionPolicy
+from include.partitioning.span import format_duration
 from include.partitioning.yaml_document import KeyPath, YamlDocument, read_yaml
 
 POLICIES_VARIABLE = "PARTITION_POLICIES"
@@ -43,10 +48,11 @@ def find_policy(table: str, path: str | Path | None = None) -> PartitionPolicy:
     :raises PolicyError: no such policy, or that one is not usable.
     """
     found = read_policies(path)
+    wanted = TableName.parse(table)
     for policy in found.policies:
-        if str(policy.table) == table:
+        if policy.table == wanted:
             return policy
-    own = tuple(problem for problem in found.problems if problem.table in (table, None))
+    own = tuple(problem for problem in found.problems if problem.table in (table, str(wanted), None))
     known = ", ".join(str(policy.table) for policy in found.policies) or "none"
     raise PolicyError(own or (Problem("table", f'there is no policy for "{table}"; there is one for: {known}'),))
 
@@ -72,9 +78,8 @@ def read_policies(path: str | Path | None = None) -> PolicySet:
 
 def policy_file_schema() -> dict[str, Any]:
     """JSON Schema of a policy file, for editors. In `defaults` nothing is required, and `table` is not allowed."""
-    fields = {name: (field.annotation, field) for name, field in PartitionPolicy.model_fields.items() if name != "table"}
     optional: dict[str, Any] = {
-        name: (annotation, Field(None, description=field.description)) for name, (annotation, field) in fields.items()
+        name: (field.annotation, _optional(field)) for name, field in PartitionPolicy.model_fields.items() if name != "table"
     }
     defaults = create_model("Defaults", __config__=PartitionPolicy.model_config, **optional)
     file = create_model(
@@ -86,8 +91,21 @@ def policy_file_schema() -> dict[str, Any]:
     schema = file.model_json_schema()
     # A key that `defaults` sets need not be repeated, which a schema cannot see: only the table is required in each entry.
     schema["$defs"]["PartitionPolicy"]["required"] = ["table"]
+    for key, described in schema["$defs"]["PartitionPolicy"]["properties"].items():
+        value = PartitionPolicy.model_fields[key].default
+        if isinstance(value, timedelta):
+            described["default"] = format_duration(value)
+    for described in schema["$defs"]["Defaults"]["properties"].values():
+        described.pop("default", None)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema
+
+
+def _optional(field: FieldInfo) -> FieldInfo:
+    """The same field with the same bounds, but not required."""
+    same = copy(field)
+    same.default = None
+    return same
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,13 @@ def _entries(file: Path) -> list[_Entry]:
 def _checked_layout(document: YamlDocument, file: str) -> dict[str, Any]:
     data = document.data
     if not isinstance(data, dict) or not isinstance(data.get("policies"), list):
-        raise PolicyError((Problem("policies", "must be a list of policies", "policies: [{table: core.sessions, …}]", file, 1),))
+        raise PolicyError(
+            (
+                Problem(
+                    "policies", "must be a list of policies", "policies: [{table: core.sessions, …}]", file, document.line_of(("policies",))
+                ),
+            )
+        )
     problems = [
         Problem(str(key), "unknown key; known here are defaults, policies", file=file, line=document.line_of((str(key),)))
         for key in data
@@ -157,24 +181,22 @@ def _entry(document: YamlDocument, file: str, index: int, defaults: dict[str, An
 
 def _line(document: YamlDocument, path: KeyPath, own: dict[Any, Any], key: str) -> int:
     """Where the offending key stands: in the policy itself, or in `defaults` if it came from there."""
-    parts = tuple(key.split("."))
+    parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
     if parts[0] not in own and ("defaults", parts[0]) in document.lines:
         return document.line_of(("defaults", *parts))
     return document.line_of((*path, *parts))
 
 
 def _without_doubles(entries: Iterable[_Entry], problems: list[Problem]) -> PolicySet:
-    first: dict[str, _Entry] = {}
-    policies: list[PartitionPolicy] = []
+    """Of two policies for one table neither is used: nobody can tell which was meant, and one of them may destroy."""
+    by_table: dict[TableName, list[tuple[_Entry, PartitionPolicy]]] = {}
     for entry in entries:
         problems += entry.problems
-        if entry.policy is None:
-            continue
-        table = str(entry.policy.table)
-        if table in first:
-            wrong = f'a second policy for "{table}"; the first stands at {first[table].file}:{first[table].line}'
-            problems.append(Problem("table", wrong, file=entry.file, line=entry.line, table=table))
-            continue
-        first[table] = entry
-        policies.append(entry.policy)
-    return PolicySet(tuple(policies), tuple(problems))
+        if entry.policy is not None:
+            by_table.setdefault(entry.policy.table, []).append((entry, entry.policy))
+    for table, found in by_table.items():
+        for entry, _ in found[1:]:
+            first = found[0][0]
+            wrong = f'a second policy for "{table}"; the first stands at {first.file}:{first.line}, and neither is used'
+            problems.append(Problem("table", wrong, file=entry.file, line=entry.line, table=str(table)))
+    return PolicySet(tuple(found[0][1] for found in by_table.values() if len(found) == 1), tuple(problems))

@@ -42,8 +42,7 @@ class Horizon:
 
 def why_kept(policy: PartitionPolicy, table: PartitionedTable, partition: Partition, horizon: Horizon) -> str | None:
     """The first condition that keeps an attached partition, or None if it may be destroyed."""
-    conditions = (_not_past(partition, horizon), _not_ordinary(partition), _misaligned(policy, table, partition), _last(table, partition))
-    return next((condition for condition in conditions if condition is not None), None)
+    return _not_past(partition, horizon) or _not_ordinary(partition) or _misaligned(policy, table, partition) or _last(table, partition)
 
 
 def _not_past(partition: Partition, horizon: Horizon) -> str | None:
@@ -66,10 +65,10 @@ def _not_ordinary(partition: Partition) -> str | None:
 
 def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Partition) -> str | None:
     """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves."""
-    if partition.ours or partition.bounds is None:
-        return None
-    if partition.bounds.lower == BEGINNING or partition.bounds.upper == END:
+    if partition.bounds is None or partition.bounds.lower == BEGINNING or partition.bounds.upper == END:
         return "its range is open; detach it by hand if it is to go"
+    if partition.ours:
+        return None
     calendar = Calendar.of_key(policy.interval, table.key_type, policy.timezone)
     if calendar.is_boundary(partition.bounds.lower) and calendar.is_boundary(partition.bounds.upper):
         return None

@@ -64,7 +64,8 @@ def _part(match: re.Match[str], text: str) -> str:
 
 
 def _quoted(part: str) -> str:
-    return part if _PLAIN_PART.fullmatch(part) else '"' + part.replace('"', '""') + '"'
+    plain = _PLAIN_PART.fullmatch(part) and not any(character.isspace() for character in part)
+    return part if plain else '"' + part.replace('"', '""') + '"'
 
 
 def fitted(stem: str, suffix: str) -> str:

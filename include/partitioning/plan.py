@@ -6,8 +6,8 @@ the earlier of the reference date and the database's now.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import takewhile
+from datetime import datetime, time
+from itertools import groupby, takewhile
 
 from include.partitioning.bounds import BEGINNING, Bounds, KeyType
 from include.partitioning.calendar import Calendar, Period
@@ -70,7 +70,7 @@ def make_plan(
     """
     horizon = Horizon.of(policy, table.key_type, reference, database_now)
     creates, create_findings = _creates(policy, table, detached, taken_names, horizon)
-    expires, expire_findings = _expires(policy, table, detached, horizon)
+    expires, expire_findings = _expires(policy, table, detached, horizon, database_now)
     too_many = None
     if len(creates) > policy.max_creates_per_run:
         too_many = (
@@ -92,37 +92,51 @@ def _creates(
     existing = [partition for partition in table.partitions if partition.bounds is not None]
     creates: list[Create] = []
     findings: list[str] = []
-    for period in _desired(policy, table.key_type, existing, horizon):
+    for period, free in _free_pieces(policy, table.key_type, existing, horizon):
         if len(creates) > policy.max_creates_per_run:
             break  # it is too many already; a typo of some centuries would take minutes to count
-        free = period.bounds.minus(partition.bounds for partition in existing if partition.bounds)
-        if free and free != [period.bounds]:
+        if free != [period.bounds]:
             findings.append(_clip_finding(period, free, existing))
         for bounds in free:
             away = next((partition for partition in waiting if partition.bounds.overlaps(bounds)), None)
             if away is not None:
-                findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still waits for its drop')
+                findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still exists')
                 continue
             name = _name(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
             creates.append(Create(name, bounds, _reason(bounds, horizon.reference), taken_names.get(name.name)))
     return creates, findings
 
 
-def _desired(policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], horizon: Horizon) -> Iterator[Period]:
+def _free_pieces(
+    policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], horizon: Horizon
+) -> Iterator[tuple[Period, list[Bounds]]]:
+    """What no partition covers, period by period, without what would be past retention as soon as it is there."""
+    calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
+    pieces = (
+        (period, Bounds(max(gap.lower, period.bounds.lower), min(gap.upper, period.bounds.upper)))
+        for gap in _window(policy, calendar, existing, horizon).minus(partition.bounds for partition in existing if partition.bounds)
+        for period in takewhile(lambda period, end=gap.upper: period.bounds.lower < end, calendar.periods_from(gap.lower))  # type: ignore[misc]
+    )
+    for period, group in groupby(pieces, key=lambda piece: piece[0]):
+        free = [bounds for _, bounds in group if not horizon.is_past(bounds)]
+        if free:
+            yield period, free
+
+
+def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Partition], horizon: Horizon) -> Bounds:
     """From the oldest partition that is still retained (gaps are closed) to `premake` after the one that holds the reference date.
 
     What is retained is judged by the horizon, so that a reference date far in the future asks for everything from today on:
     `max_creates_per_run` then stops it.
     """
-    calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
-    lowers = [partition.bounds.lower for partition in existing if partition.bounds and partition.bounds.lower != BEGINNING]
-    start = min([horizon.moment, *lowers])
+    oldest = [each.bounds.upper if each.bounds.lower == BEGINNING else each.bounds.lower for each in existing if each.bounds]
+    start = min([horizon.moment, *oldest])
     if horizon.cutoff is not None:
         start = max(start, horizon.cutoff)
     last = calendar.holding(horizon.reference)
     for _ in range(policy.premake):
         last = calendar.after(last)
-    return takewhile(lambda period: period.bounds.lower <= last.bounds.lower, calendar.periods_from(start))
+    return Bounds(calendar.holding(start).bounds.lower, last.bounds.upper)
 
 
 def _name(
@@ -134,7 +148,8 @@ def _name(
     if bounds == period.bounds or (whole and plain not in taken):
         return TableName(table.name.schema, plain)
     lower = bounds.lower
-    begins = lower.strftime("%Y%m%d") if (lower.hour, lower.minute, lower.second) == (0, 0, 0) else lower.strftime("%Y%m%d_%H%M%S")
+    shown = "%Y%m%d" if lower.time() == time() else "%Y%m%d_%H%M%S" if lower.microsecond == 0 else "%Y%m%d_%H%M%S_%f"
+    begins = lower.strftime(shown)
     return TableName(table.name.schema, fitted(stem, f"{suffix}_from_{begins}"))
 
 
@@ -152,10 +167,12 @@ def _clip_finding(period: Period, free: Sequence[Bounds], existing: Sequence[Par
 
 
 def _expires(
-    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon
+    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon, database_now: datetime
 ) -> tuple[list[Expire], list[str]]:
     records = [each for each in sorted(detached, key=lambda each: each.bounds) if _waits_for_drop(each)]
-    waiting = [_waiting(policy, each) for each in records if horizon.is_past(each.bounds)]
+    expired = [each for each in records if horizon.is_past(each.bounds)]
+    in_grace = [_waiting(policy, each) for each in expired if each.drop_after is not None and each.drop_after > database_now]
+    to_drop = [_waiting(policy, each) for each in expired if each.drop_after is None or each.drop_after <= database_now]
     findings = [
         f'"{each.name}" {each.bounds} was detached, but as of this date the policy keeps it; it is not dropped'
         for each in records
@@ -170,13 +187,14 @@ def _expires(
             due.append(_due(policy, partition, horizon))
         else:
             findings.append(f'"{partition.name}" {partition.bounds} is past retention but stays: {kept}')
-    room = max(0, policy.max_drops_per_run - sum(1 for partition in waiting if "drop" in partition.steps))
-    if len(due) > room:
+    now = [*to_drop, *due][: policy.max_drops_per_run]
+    left = len(to_drop) + len(due) - len(now)
+    if left:
         findings.append(
-            f"{len(due)} partitions are past retention; max_drops_per_run ({policy.max_drops_per_run}) leaves "
-            f"{len(due) - room} of them, the newest, to the next run"
+            f"{len(to_drop) + len(due)} partitions are to be expired; max_drops_per_run ({policy.max_drops_per_run}) leaves {left} of them, "
+            "the newest, to the next run"
         )
-    return [*waiting, *due[:room]], findings
+    return [*in_grace, *now], findings
 
 
 def _waits_for_drop(partition: DetachedPartition) -> bool:

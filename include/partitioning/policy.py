@@ -4,6 +4,7 @@ The same keys and the same checks serve the YAML file and `PartitionPolicy(...)`
 """
 
 import difflib
+import hashlib
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -11,13 +12,26 @@ from urllib.parse import urlsplit
 
 import pendulum
 from croniter import croniter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from include.partitioning.errors import BadArgumentError, PolicyError, Problem
 from include.partitioning.interval import Interval
 from include.partitioning.names import TableName
 from include.partitioning.span import CalendarSpan, format_duration, parse_duration
+
+MAX_DAG_ID = 200
+"""Characters behind `partition_lifecycle.`; Airflow's limit is 250 in all."""
 
 SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
@@ -29,35 +43,47 @@ class OnExpiry(StrEnum):
     DETACH = "detach"
 
 
-def _refusal(message: str) -> PydanticCustomError:
-    return PydanticCustomError("policy", "{message}", {"message": message})
+def _refusal(message: str, key: str = "") -> PydanticCustomError:
+    return PydanticCustomError("policy", "{message}", {"message": message, "key": key})
+
+
+def _as_text(value: object, *kinds: type) -> str:
+    """The value as a person would write it; a value built in Python goes through the same checks as text."""
+    if not isinstance(value, (str, *kinds)):
+        raise _refusal(f"must be text, not {value!r}")
+    return str(value)
 
 
 def _table_name(value: object) -> object:
-    if not isinstance(value, str):
-        return value
     try:
-        return TableName.parse(value)
+        return TableName.parse(_as_text(value, TableName))
     except BadArgumentError as error:
         raise _refusal(str(error)) from error
 
 
 def _calendar_span(value: object) -> object:
-    if not isinstance(value, str):
-        return value
     try:
-        return CalendarSpan.parse(value)
+        return CalendarSpan.parse(_as_text(value, CalendarSpan))
     except ValueError as error:
         raise _refusal(str(error)) from error
 
 
 def _duration(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, timedelta):
         return value
     try:
-        return parse_duration(value)
-    except ValueError as error:
+        return parse_duration(_as_text(value))
+    except (ValueError, OverflowError) as error:
         raise _refusal(str(error)) from error
+
+
+def _within(shortest: timedelta, longest: timedelta, why: str) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not shortest <= value <= longest:
+            raise _refusal(f"must lie between {format_duration(shortest)} and {format_duration(longest)}: {why}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _timezone(value: object) -> object:
@@ -76,8 +102,13 @@ def _schedule(value: object) -> object:
 
 
 def _archive_path(value: object) -> object:
-    if isinstance(value, str) and not urlsplit(value).scheme:
+    if not isinstance(value, str):
+        return value
+    url = urlsplit(value)
+    if not url.scheme:
         raise _refusal(f'"{value}" does not say which storage it is in; begin it with s3://, gs://, abfs:// or file:///')
+    if url.scheme == "file" and (url.netloc or not url.path.strip("/")):
+        raise _refusal(f'"{value}" is not an absolute path; a local folder has three slashes, as in file:///srv/archive')
     return value
 
 
@@ -86,6 +117,10 @@ _AS_TEXT = PlainSerializer(str, return_type=str)
 TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
 SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
 DurationField = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _TEXT]
+
+
+_LOCK_TIMEOUT = _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it")
+_WAIT_TIMEOUT = _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions")
 
 
 class _Frozen(BaseModel):
@@ -132,7 +167,7 @@ class PartitionPolicy(_Frozen):
     timezone: Annotated[str, BeforeValidator(_timezone)] = Field(
         "UTC", description="The zone whose midnights bound the partitions of a timestamptz key.", examples=["UTC"]
     )
-    premake: int = Field(3, ge=1, le=10_000, description="Partitions kept ready after the one that holds the reference date.", examples=[3])
+    premake: int = Field(3, ge=1, le=1000, description="Partitions kept ready after the one that holds the reference date.", examples=[3])
     retention: SpanField | None = Field(
         None, description="A partition expires when its upper bound is at least this old. Omitted: kept for ever.", examples=["24 months"]
     )
@@ -140,7 +175,7 @@ class PartitionPolicy(_Frozen):
         None, description="How long a detached partition waits for its drop. Omitted: dropped in the same run.", examples=["7 days"]
     )
     on_expiry: OnExpiry = Field(OnExpiry.DROP, description="drop, or detach: ends there and keeps the table.", examples=["drop"])
-    destroy_without_archive: bool = Field(False, description="Needed to drop without an archive.", examples=[False])
+    destroy_without_archive: bool = Field(False, strict=True, description="Needed to drop without an archive.", examples=[False])
     max_drops_per_run: int = Field(12, ge=1, description="Most partitions that one run expires.", examples=[12])
     max_creates_per_run: int = Field(120, ge=1, description="Most partitions that one run creates.", examples=[120])
     archive: ArchivePolicy | None = Field(
@@ -150,11 +185,11 @@ class PartitionPolicy(_Frozen):
         None, description="A view over the newest intervals.", examples=[{"name": "core.v_sessions_recent", "intervals": 3}]
     )
     reindex: ReindexPolicy = Field(ReindexPolicy(), description="Which indexes are rebuilt.", examples=[{"bloat_above": 0.30}])
-    lock_timeout: DurationField = Field(
+    lock_timeout: Annotated[DurationField, _LOCK_TIMEOUT] = Field(
         timedelta(milliseconds=100), description="Longest wait for a lock behind which others queue.", examples=["100 ms"]
     )
     lock_attempts: int = Field(60, ge=1, le=10_000, description="Attempts for such a lock before the step fails.", examples=[60])
-    wait_timeout: DurationField = Field(
+    wait_timeout: Annotated[DurationField, _WAIT_TIMEOUT] = Field(
         timedelta(minutes=30), description="Longest wait of a phase that blocks nobody (CONCURRENTLY).", examples=["30 min"]
     )
     postgres_conn_id: str = Field(
@@ -166,7 +201,7 @@ class PartitionPolicy(_Frozen):
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
     tags: tuple[str, ...] = Field((), description="Tags of the DAG, besides the schema's name.", examples=[["core", "gdpr"]])
 
-    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks them
+    def __init__(self, /, **values: Any) -> None:  # noqa: ANN401 - pydantic checks them
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -177,27 +212,28 @@ class PartitionPolicy(_Frozen):
         drops = self.retention is not None and self.on_expiry is OnExpiry.DROP
         if drops and self.archive is None and not self.destroy_without_archive:
             raise _refusal(
-                "a retention without an archive would destroy the only copy; add `archive`, or set `destroy_without_archive: true`"
+                "is required: a retention without an archive would destroy the only copy; or set destroy_without_archive: true", "archive"
             )
         if self.archive is not None and self.destroy_without_archive:
-            raise _refusal("`archive` and `destroy_without_archive: true` contradict each other; remove one of them")
+            raise _refusal("contradicts `archive`; remove one of them", "destroy_without_archive")
         if self.detached_retention is not None and self.on_expiry is OnExpiry.DETACH:
-            raise _refusal("`detached_retention` says when to drop, but `on_expiry: detach` never drops; remove one of them")
-        if not timedelta(milliseconds=1) <= self.lock_timeout <= timedelta(seconds=10):
-            raise _refusal("`lock_timeout` must lie between 1 ms and 10 s: everybody else waits behind it; try 100 ms")
-        if not timedelta(seconds=1) <= self.wait_timeout <= timedelta(days=1):
-            raise _refusal("`wait_timeout` must lie between 1 s and 1 day; try 30 min")
+            raise _refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
         return self
 
     @property
     def dag_id(self) -> str:
         """`partition_lifecycle.<schema>.<table>`."""
-        return dag_id_of(f"{self.table.schema}.{self.table.name}")
+        return dag_id_of(self.table.schema, self.table.name)
 
 
-def dag_id_of(table: str) -> str:
-    """The id of a table's DAG; characters that Airflow refuses become `-` and their code point in hexadecimal."""
-    return "partition_lifecycle." + "".join(c if (c.isascii() and c.isalnum()) or c in "_.-" else f"-{ord(c):x}-" for c in table)
+def dag_id_of(*parts: str) -> str:
+    """The id of a table's DAG, another one for every table: characters that Airflow refuses, dots and hyphens within a part
+    become their code point in hexadecimal between hyphens, and what is too long ends in a digest.
+    """
+    encoded = ".".join("".join(c if (c.isascii() and c.isalnum()) or c == "_" else f"-{ord(c):x}-" for c in part) for part in parts)
+    if len(encoded) > MAX_DAG_ID:
+        encoded = encoded[: MAX_DAG_ID - 17] + "-" + hashlib.sha256(encoded.encode()).hexdigest()[:16]
+    return f"partition_lifecycle.{encoded}"
 
 
 def problems_of(error: ValidationError, table: str | None, prefix: str = "") -> tuple[Problem, ...]:
@@ -207,6 +243,8 @@ def problems_of(error: ValidationError, table: str | None, prefix: str = "") -> 
 
 def _problem(finding: dict[str, Any], table: str | None, prefix: str) -> Problem:
     location = [str(part) for part in finding["loc"]]
+    if not location and finding.get("ctx", {}).get("key"):
+        location = [finding["ctx"]["key"]]
     key = prefix + ".".join(location) if location else prefix.rstrip(".") or "policy"
     match finding["type"]:
         case "extra_forbidden":

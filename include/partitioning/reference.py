@@ -1,16 +1,15 @@
 """The reference date: the moment as of which a run acts. It is always an argument, never a clock."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-import pendulum
-
+from include.partitioning.calendar import instant_of
 from include.partitioning.errors import BadArgumentError
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2999
 
 
 def parse_reference_date(text: str, timezone: str) -> datetime:
-    """Read an ISO date or timestamp; without an offset it is wall-clock time in `timezone`, a date its first midnight.
+    """Read an ISO date or timestamp; without an offset it is wall-clock time in `timezone`, a date its midnight, read as PostgreSQL does.
 
     :raises BadArgumentError: not ISO, not a real date, an unrendered template, or outside the years 1900 to 2999.
     """
@@ -21,8 +20,7 @@ def parse_reference_date(text: str, timezone: str) -> datetime:
         raise BadArgumentError(f'reference_date "{text}" is not an ISO date or timestamp, such as 2026-11-01') from error
     if not EARLIEST_YEAR <= parsed.year <= LATEST_YEAR:
         raise BadArgumentError(f'reference_date "{text}" lies outside the years {EARLIEST_YEAR} to {LATEST_YEAR}')
-    moment = parsed if parsed.tzinfo else pendulum.instance(parsed, tz=timezone)
-    return moment.astimezone(pendulum.UTC)
+    return parsed.astimezone(UTC) if parsed.tzinfo else instant_of(parsed, timezone)
 
 
 def parse_flag(name: str, value: object) -> bool:

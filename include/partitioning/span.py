@@ -8,6 +8,8 @@ import pendulum
 
 _TERM = re.compile(r"\s*([+-]?\d+)\s*([a-z]+)\s*,?", re.IGNORECASE)
 
+LONGEST_YEARS = 1000
+
 _CALENDAR = {
     "hour": (0, 0, 1),
     "day": (0, 1, 0),
@@ -31,12 +33,14 @@ class CalendarSpan:
     def parse(cls, text: str) -> "CalendarSpan":
         """Read one or more terms such as `24 months` or `1 year 6 months`.
 
-        :raises ValueError: no term, an unknown unit, a negative or zero term, signs that differ.
+        :raises ValueError: no term, an unknown unit, a negative or zero term, signs that differ, more than 1000 years.
         """
         months = days = hours = 0
         for count, unit in _terms(text, _CALENDAR):
             per_month, per_day, per_hour = _CALENDAR[unit]
             months, days, hours = months + count * per_month, days + count * per_day, hours + count * per_hour
+        if months / 12 + days / 366 + hours / 8784 > LONGEST_YEARS:
+            raise ValueError(f'"{text}" is longer than {LONGEST_YEARS} years')
         return cls(months, days, hours)
 
     def before(self, moment: datetime, timezone: str) -> datetime:

@@ -35,7 +35,8 @@ def find_target(
         if kept is not None or attached.bounds is None:
             raise DestructionRefusedError(f'"{name}" is not expired: {kept}')
         return Target(name, attached.oid, attached.bounds, attached.rows)
-    record = next((each for each in detached if each.name == name), None)
+    records = sorted((each for each in detached if each.name == name), key=lambda each: each.found_as is None)
+    record = records[0] if records else None  # one that still exists goes before one that is gone
     if record is None:
         raise DestructionRefusedError(
             f'"{name}" is no partition of "{table.name}", and the ledger does not know it as one that was detached'

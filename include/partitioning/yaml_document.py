@@ -30,9 +30,18 @@ def read_yaml(text: str, file: str) -> YamlDocument:
     :raises PolicyError: not YAML, or a key that occurs twice in one mapping.
     """
     try:
-        loader = yaml.SafeLoader(text)
-    except yaml.reader.ReaderError as error:
+        return _read(text, file)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PolicyError((Problem("yaml", f"not valid YAML: {error.problem}", file=file, line=line),)) from error
+    except RecursionError as error:
+        raise PolicyError((Problem("yaml", "an alias contains itself", file=file, line=1),)) from error
+    except (yaml.YAMLError, ValueError) as error:  # such as 2024-02-30, which YAML takes for a date
         raise PolicyError((Problem("yaml", f"not valid YAML: {error}", file=file, line=1),)) from error
+
+
+def _read(text: str, file: str) -> YamlDocument:
+    loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}
@@ -40,11 +49,6 @@ def read_yaml(text: str, file: str) -> YamlDocument:
         if problems:
             raise PolicyError(tuple(problems))
         return YamlDocument(loader.construct_document(node) if node else None, lines)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PolicyError((Problem("yaml", f"not valid YAML: {error.problem}", file=file, line=line),)) from error
-    except yaml.YAMLError as error:
-        raise PolicyError((Problem("yaml", f"not valid YAML: {error}", file=file, line=1),)) from error
     finally:
         loader.dispose()
 

@@ -28,10 +28,10 @@ class Relation:
     attached: bool
 
 
-def read_table(connection: Connection[Any], policy: PartitionPolicy, ours: Iterable[int] = ()) -> PartitionedTable:
+def read_table(connection: Connection[Any], policy: PartitionPolicy, ours: Iterable[tuple[int, Bounds]] = ()) -> PartitionedTable:
     """The policy's table with its partitions.
 
-    :param ours: OIDs of partitions that the ledger says we created.
+    :param ours: OIDs and bounds of partitions that the ledger says we created.
     :raises CatalogMismatchError: no such table, not range-partitioned by exactly the policy's key, or a key that does not fit the interval.
     """
     found = row(connection, "table", schema=policy.table.schema, name=policy.table.name)
@@ -83,16 +83,16 @@ def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
     return known[0]
 
 
-def _partitions(connection: Connection[Any], parent: int, ours: frozenset[int]) -> tuple[Partition, ...]:
+def _partitions(connection: Connection[Any], parent: int, ours: frozenset[tuple[int, Bounds]]) -> tuple[Partition, ...]:
     found = [_partition(each, ours) for each in rows(connection, "partitions", parent=parent)]
     return tuple(sorted(found, key=lambda each: (each.bounds is None, each.bounds or Bounds(BEGINNING, END))))
 
 
-def _partition(found: Row, ours: frozenset[int]) -> Partition:
+def _partition(found: Row, ours: frozenset[tuple[int, Bounds]]) -> Partition:
     bounds = None if found["bound"] == "DEFAULT" else parse_bounds(found["bound"])
     name = TableName(found["schema"], found["name"])
     kind = Kind(found["kind"])
-    return Partition(name, found["oid"], bounds, kind, found["detach_pending"], found["rows"], found["oid"] in ours)
+    return Partition(name, found["oid"], bounds, kind, found["detach_pending"], found["rows"], (found["oid"], bounds) in ours)
 
 
 def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:

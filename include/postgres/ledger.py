@@ -100,9 +100,9 @@ class Ledger:
         del values["bounds"]
         self._write("record_event", **values, **asdict(self._run))
 
-    def created_oids(self) -> frozenset[int]:
-        """OIDs of the partitions of this table that we created."""
-        return frozenset(each["oid"] for each in self._rows_if_installed("created_oids"))
+    def created(self) -> frozenset[tuple[int, Bounds]]:
+        """OIDs and bounds of the partitions of this table that we created; with other bounds it is somebody's else by now."""
+        return frozenset((each["oid"], _bounds(each)) for each in self._rows_if_installed("created"))
 
     def has_event(self, action: str, oid: int) -> bool:
         """Whether this table's history has the action on the relation with this OID, however it ended."""
@@ -159,7 +159,7 @@ class Ledger:
             oid=found["oid"],
             parent=table.name,
             parent_oid=table.oid,
-            bounds=parse_bounds(f"FOR VALUES FROM ('{found['lower_bound']}') TO ('{found['upper_bound']}')"),
+            bounds=_bounds(found),
             columns_digest=found["columns_digest"],
             detached_at=found["detached_at"],
             drop_after=found["drop_after"],
@@ -199,6 +199,10 @@ def _key(table: PartitionedTable) -> dict[str, int]:
 
 def _text(name: TableName | None) -> str | None:
     return None if name is None else str(name)
+
+
+def _bounds(found: Row) -> Bounds:
+    return parse_bounds(f"FOR VALUES FROM ('{found['lower_bound']}') TO ('{found['upper_bound']}')")
 
 
 def _bound_texts(bounds: Bounds | None) -> dict[str, str | None]:

@@ -122,7 +122,7 @@ class LifecycleOperator(BaseOperator):
             with translated(f'read the catalog for "{policy.table}"'):
                 prepare(connection, f"partition_lifecycle {self.action} {policy.table}")
                 ledger = Ledger(connection, policy.table, run)
-                table = catalog.read_table(connection, policy, ledger.created_oids())
+                table = catalog.read_table(connection, policy, ledger.created())
                 now = catalog.database_now(connection)
             budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
             executor = Executor(connection, budget, self.log)

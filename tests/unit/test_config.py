@@ -194,7 +194,8 @@ def test_two_policies_for_one_table_are_refused(tmp_path: Path, second: str) -> 
     file = written(tmp_path, GOOD + f"  - {{table: '{second}', partition_key: at}}\n")
     found = only_problem(file)
     assert (found.key, found.line) == ("table", 3)
-    assert found.wrong == f'a second policy for "core.events"; the first stands at {file}:2'
+    assert found.wrong == f'a second policy for "core.events"; the first stands at {file}:2, and neither is used'
+    assert tables(read_policies(file)) == []
 
 
 def test_two_policies_for_one_table_are_refused_also_across_files(tmp_path: Path) -> None:

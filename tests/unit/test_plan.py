@@ -319,7 +319,7 @@ def test_the_default_partition_is_never_expired_and_always_reported() -> None:
 def test_max_drops_per_run_takes_the_oldest_and_leaves_the_newest_to_the_next_run() -> None:
     found = plan(expiring(max_drops_per_run=2), *(month(2024, number) for number in range(1, 6)), month(2025, 10))
     assert list(expired(found)) == ["s_p202401", "s_p202402"]
-    assert finding(found, "5 partitions are past retention", "leaves 3 of them")
+    assert finding(found, "5 partitions are to be expired", "leaves 3 of them")
 
 
 def test_detached_partitions_that_wait_for_their_drop_come_first_and_count() -> None:

@@ -96,7 +96,7 @@ def test_what_has_no_default_is_required_and_shown(key: str) -> None:
         ("timezone", 3, "not 3", "UTC"),
         ("premake", 0, "greater than or equal to 1, not 0", "3"),
         ("premake", -1, "greater than or equal to 1", "3"),
-        ("premake", 10_001, "less than or equal to 10000", "3"),
+        ("premake", 1001, "less than or equal to 1000", "3"),
         ("premake", "many", "integer", "3"),
         ("retention", "-3 months", "not longer than zero", "24 months"),
         ("retention", "0 months", "not longer than zero", "24 months"),

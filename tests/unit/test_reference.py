@@ -24,8 +24,8 @@ def test_a_date_without_an_offset_is_wall_clock_time_in_the_policys_zone(text: s
     assert found.utcoffset() == timedelta(0)
 
 
-def test_a_date_whose_midnight_occurs_twice_means_the_first() -> None:
-    assert parse_reference_date("2024-11-03", "America/Havana") == datetime(2024, 11, 3, 4, tzinfo=UTC)
+def test_a_date_whose_midnight_occurs_twice_means_the_second_as_postgresql_reads_it_and_partitions_begin() -> None:
+    assert parse_reference_date("2024-11-03", "America/Havana") == datetime(2024, 11, 3, 5, tzinfo=UTC)
 
 
 def test_a_date_whose_midnight_does_not_exist_means_the_first_instant_of_that_day() -> None:
