@@ -16,7 +16,7 @@ from include.archive.storage import HashingWriter, StoragePath, digest_of, new_f
 from include.partitioning.column import Column, Evidence
 from include.partitioning.errors import ArchiveMismatchError
 
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 16 << 20
 """Bytes of CSV that become one row group: what bounds the memory, and what a reader reads at a time."""
 
 REPORT_EVERY = 5.0

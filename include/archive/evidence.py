@@ -78,7 +78,7 @@ def _update(digest: "hashlib._Hash", array: pa.Array) -> None:
     filled = array.fill_null(_zero(array.type)) if array.null_count else array
     if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
         digest.update(_fixed_width(pc.binary_length(filled)))
-        digest.update(b"".join(_payload(filled)))
+        digest.update(_payload(filled))
     elif pa.types.is_boolean(array.type):
         digest.update(_fixed_width(filled.cast(pa.uint8())))
     else:
@@ -91,12 +91,12 @@ def _fixed_width(array: pa.Array) -> memoryview:
     return memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width]
 
 
-def _payload(array: pa.Array) -> list[memoryview]:
+def _payload(array: pa.Array) -> memoryview:
     """The bytes of all values behind one another."""
     if len(array) == 0 or array.buffers()[2] is None:
-        return []
+        return memoryview(b"")
     offsets = memoryview(array.buffers()[1]).cast("i")
-    return [memoryview(array.buffers()[2])[offsets[array.offset] : offsets[array.offset + len(array)]]]
+    return memoryview(array.buffers()[2])[offsets[array.offset] : offsets[array.offset + len(array)]]
 
 
 def _zero(kind: pa.DataType) -> pa.Scalar:

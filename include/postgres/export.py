@@ -53,21 +53,19 @@ class Snapshot:
 
         The server sends one message per row (manual, protocol flow, COPY), so a block never ends inside of one.
         """
-        block: list[bytes] = []
-        size = 0
+        block = bytearray()
         with (
             translated(f'read "{self.table}"'),
             self.connection.cursor() as cursor,
             cursor.copy(copy_statement(self.table, self.columns)) as copy,
         ):
-            for data in copy:
-                block.append(bytes(data))
-                size += len(data)
-                if size >= block_bytes:
-                    yield b"".join(block)
-                    block, size = [], 0
+            for row_of_csv in copy:
+                block += row_of_csv
+                if len(block) >= block_bytes:
+                    yield bytes(block)
+                    block.clear()
         if block:
-            yield b"".join(block)
+            yield bytes(block)
 
     def ddl(self) -> tuple[str, ...]:
         """Statements that build an empty table like this one: columns, then constraints, then indexes."""

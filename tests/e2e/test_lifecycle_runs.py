@@ -51,7 +51,7 @@ class World:
 
         here = self.sql("SELECT count(*) FROM core.sessions")[0][0]
         files = (self.folder / "archive").glob("*/*/*/part-*.parquet")
-        return int(here) + sum(pq.read_metadata(file).num_rows for file in files)
+        return int(here) + sum(int(pq.read_metadata(file).num_rows) for file in files)
 
 
 @pytest.fixture(scope="module", autouse=True)

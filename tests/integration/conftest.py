@@ -60,7 +60,7 @@ class Lifecycle:
     def run(
         self, operator: type[LifecycleOperator], *, policy: PartitionPolicy | None = None, reference_date: str = AS_OF, **arguments: Any
     ) -> Any:
-        return operator(task_id="step", policy=policy or self.policy(), reference_date=reference_date, **arguments).execute({})  # type: ignore[typeddict-item]
+        return operator(task_id="step", policy=policy or self.policy(), reference_date=reference_date, **arguments).execute({})
 
     def plan(self, **arguments: Any) -> list[str]:
         names: list[str] = self.run(PlanPartitionsOperator, **arguments)

@@ -215,11 +215,8 @@ def test_dry_run_changes_nothing_at_all(lifecycle: Lifecycle) -> None:
 
 
 def test_a_role_that_does_not_own_the_table_is_told_so(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
-    lifecycle.sql(
-        "CREATE ROLE nobody_special LOGIN; GRANT CREATE ON DATABASE "
-        + psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]
-        + " TO nobody_special"
-    )  # type: ignore[operator]
+    name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]
+    lifecycle.sql(f"CREATE ROLE nobody_special LOGIN; GRANT CREATE ON DATABASE {name} TO nobody_special")
     monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "nobody_special@"))
     try:
         with pytest.raises(AirflowFailException, match=r"permission denied to set role"):
