@@ -4,15 +4,15 @@ Decisions rest on the catalog's real bounds, never on names. Creation looks at t
 the earlier of the reference date and the database's now.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
-from itertools import groupby, takewhile
+from datetime import datetime
 
-from include.partitioning.bounds import BEGINNING, Bounds, KeyType
-from include.partitioning.calendar import Calendar, Period
+from include.partitioning.bounds import Bounds
+from include.partitioning.calendar import Period
 from include.partitioning.expiry import Horizon, why_kept
-from include.partitioning.names import TableName, fitted
+from include.partitioning.missing import missing_pieces, name_of_piece
+from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
 from include.partitioning.policy import OnExpiry, PartitionPolicy
 
@@ -92,7 +92,7 @@ def _creates(
     existing = [partition for partition in table.partitions if partition.bounds is not None]
     creates: list[Create] = []
     findings: list[str] = []
-    for period, free in _free_pieces(policy, table.key_type, existing, horizon):
+    for period, free in missing_pieces(policy, table.key_type, existing, horizon):
         if len(creates) > policy.max_creates_per_run:
             break  # it is too many already; a typo of some centuries would take minutes to count
         if free != [period.bounds]:
@@ -102,55 +102,9 @@ def _creates(
             if away is not None:
                 findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still exists')
                 continue
-            name = _name(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
+            name = name_of_piece(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
             creates.append(Create(name, bounds, _reason(bounds, horizon.reference), taken_names.get(name.name)))
     return creates, findings
-
-
-def _free_pieces(
-    policy: PartitionPolicy, key_type: KeyType, existing: Sequence[Partition], horizon: Horizon
-) -> Iterator[tuple[Period, list[Bounds]]]:
-    """What no partition covers, period by period, without what would be past retention as soon as it is there."""
-    calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
-    pieces = (
-        (period, Bounds(max(gap.lower, period.bounds.lower), min(gap.upper, period.bounds.upper)))
-        for gap in _window(policy, calendar, existing, horizon).minus(partition.bounds for partition in existing if partition.bounds)
-        for period in takewhile(lambda period, end=gap.upper: period.bounds.lower < end, calendar.periods_from(gap.lower))  # type: ignore[misc]
-    )
-    for period, group in groupby(pieces, key=lambda piece: piece[0]):
-        free = [bounds for _, bounds in group if not horizon.is_past(bounds)]
-        if free:
-            yield period, free
-
-
-def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Partition], horizon: Horizon) -> Bounds:
-    """From the oldest partition that is still retained (gaps are closed) to `premake` after the one that holds the reference date.
-
-    What is retained is judged by the horizon, so that a reference date far in the future asks for everything from today on:
-    `max_creates_per_run` then stops it.
-    """
-    oldest = [each.bounds.upper if each.bounds.lower == BEGINNING else each.bounds.lower for each in existing if each.bounds]
-    start = min([horizon.moment, *oldest])
-    if horizon.cutoff is not None:
-        start = max(start, horizon.cutoff)
-    last = calendar.holding(horizon.reference)
-    for _ in range(policy.premake):
-        last = calendar.after(last)
-    return Bounds(calendar.holding(start).bounds.lower, last.bounds.upper)
-
-
-def _name(
-    policy: PartitionPolicy, table: PartitionedTable, period: Period, bounds: Bounds, *, whole: bool, taken: Mapping[str, str]
-) -> TableName:
-    """`<table>_p202510`; a clipped partition whose plain name is taken says where it begins: `…_p202510_from_20251015`."""
-    stem, suffix = table.name.name, f"_{policy.interval.suffix(period.label)}"
-    plain = fitted(stem, suffix)
-    if bounds == period.bounds or (whole and plain not in taken):
-        return TableName(table.name.schema, plain)
-    lower = bounds.lower
-    shown = "%Y%m%d" if lower.time() == time() else "%Y%m%d_%H%M%S" if lower.microsecond == 0 else "%Y%m%d_%H%M%S_%f"
-    begins = lower.strftime(shown)
-    return TableName(table.name.schema, fitted(stem, f"{suffix}_from_{begins}"))
 
 
 def _reason(bounds: Bounds, now: datetime) -> str:

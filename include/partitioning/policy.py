@@ -8,32 +8,24 @@ import hashlib
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
-import pendulum
-from croniter import croniter
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from include.partitioning.errors import PolicyError, Problem
+from include.partitioning.fields import (
+    ArchivePathField,
+    LockTimeoutField,
+    ScheduleField,
+    SpanField,
+    TableField,
+    TimezoneField,
+    WaitTimeoutField,
+    refusal,
 )
-from pydantic_core import PydanticCustomError
-
-from include.partitioning.errors import BadArgumentError, PolicyError, Problem
 from include.partitioning.interval import Interval
-from include.partitioning.names import TableName
-from include.partitioning.span import CalendarSpan, format_duration, parse_duration
 
 MAX_DAG_ID = 200
 """Characters behind `partition_lifecycle.`; Airflow's limit is 250 in all."""
-
-SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
 
 class OnExpiry(StrEnum):
@@ -43,86 +35,6 @@ class OnExpiry(StrEnum):
     DETACH = "detach"
 
 
-def _refusal(message: str, key: str = "") -> PydanticCustomError:
-    return PydanticCustomError("policy", "{message}", {"message": message, "key": key})
-
-
-def _as_text(value: object, *kinds: type) -> str:
-    """The value as a person would write it; a value built in Python goes through the same checks as text."""
-    if not isinstance(value, (str, *kinds)):
-        raise _refusal(f"must be text, not {value!r}")
-    return str(value)
-
-
-def _table_name(value: object) -> object:
-    try:
-        return TableName.parse(_as_text(value, TableName))
-    except BadArgumentError as error:
-        raise _refusal(str(error)) from error
-
-
-def _calendar_span(value: object) -> object:
-    try:
-        return CalendarSpan.parse(_as_text(value, CalendarSpan))
-    except ValueError as error:
-        raise _refusal(str(error)) from error
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    try:
-        return parse_duration(_as_text(value))
-    except (ValueError, OverflowError) as error:
-        raise _refusal(str(error)) from error
-
-
-def _within(shortest: timedelta, longest: timedelta, why: str) -> AfterValidator:
-    def check(value: timedelta) -> timedelta:
-        if not shortest <= value <= longest:
-            raise _refusal(f"must lie between {format_duration(shortest)} and {format_duration(longest)}: {why}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _timezone(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            pendulum.timezone(value)
-        except (ValueError, OSError) as error:
-            raise _refusal(f'"{value}" is not a time zone of the IANA database') from error
-    return value
-
-
-def _schedule(value: object) -> object:
-    if isinstance(value, str) and value not in SCHEDULE_PRESETS and not (len(value.split()) == 5 and croniter.is_valid(value)):
-        raise _refusal(f'"{value}" is neither a cron expression of five fields nor one of {", ".join(SCHEDULE_PRESETS)}')
-    return value
-
-
-def _archive_path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    url = urlsplit(value)
-    if not url.scheme:
-        raise _refusal(f'"{value}" does not say which storage it is in; begin it with s3://, gs://, abfs:// or file:///')
-    if url.scheme == "file" and (url.netloc or not url.path.strip("/")):
-        raise _refusal(f'"{value}" is not an absolute path; a local folder has three slashes, as in file:///srv/archive')
-    return value
-
-
-_TEXT = WithJsonSchema({"type": "string"})
-_AS_TEXT = PlainSerializer(str, return_type=str)
-TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
-SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
-DurationField = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str), _TEXT]
-
-
-_LOCK_TIMEOUT = _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it")
-_WAIT_TIMEOUT = _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions")
-
-
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -130,7 +42,7 @@ class _Frozen(BaseModel):
 class ArchivePolicy(_Frozen):
     """Where expired partitions go before they are dropped."""
 
-    path: Annotated[str, BeforeValidator(_archive_path)] = Field(
+    path: ArchivePathField = Field(
         description="A folder in object storage that Airflow's ObjectStoragePath opens. A file:/// path must be shared by all workers.",
         examples=["s3://bucket/prefix"],
     )
@@ -164,7 +76,7 @@ class PartitionPolicy(_Frozen):
     table: TableField = Field(description="The partitioned table, schema.table; each part may be quoted.", examples=["core.sessions"])
     partition_key: str = Field(min_length=1, description="The key column's name as stored, without quotes.", examples=["created_at"])
     interval: Interval = Field(Interval.MONTH, description="Length of one partition.", examples=["month"])
-    timezone: Annotated[str, BeforeValidator(_timezone)] = Field(
+    timezone: TimezoneField = Field(
         "UTC", description="The zone whose midnights bound the partitions of a timestamptz key.", examples=["UTC"]
     )
     premake: int = Field(3, ge=1, le=1000, description="Partitions kept ready after the one that holds the reference date.", examples=[3])
@@ -185,17 +97,17 @@ class PartitionPolicy(_Frozen):
         None, description="A view over the newest intervals.", examples=[{"name": "core.v_sessions_recent", "intervals": 3}]
     )
     reindex: ReindexPolicy = Field(ReindexPolicy(), description="Which indexes are rebuilt.", examples=[{"bloat_above": 0.30}])
-    lock_timeout: Annotated[DurationField, _LOCK_TIMEOUT] = Field(
+    lock_timeout: LockTimeoutField = Field(
         timedelta(milliseconds=100), description="Longest wait for a lock behind which others queue.", examples=["100 ms"]
     )
     lock_attempts: int = Field(60, ge=1, le=10_000, description="Attempts for such a lock before the step fails.", examples=[60])
-    wait_timeout: Annotated[DurationField, _WAIT_TIMEOUT] = Field(
+    wait_timeout: WaitTimeoutField = Field(
         timedelta(minutes=30), description="Longest wait of a phase that blocks nobody (CONCURRENTLY).", examples=["30 min"]
     )
     postgres_conn_id: str = Field(
         "postgres_default", min_length=1, description="Airflow connection of the database.", examples=["postgres_default"]
     )
-    schedule: Annotated[str, BeforeValidator(_schedule)] | None = Field(
+    schedule: ScheduleField | None = Field(
         "@monthly", description="Cron expression or preset of the DAG; null for runs by hand only.", examples=["@monthly"]
     )
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
@@ -211,13 +123,13 @@ class PartitionPolicy(_Frozen):
     def _agrees_with_itself(self) -> Self:
         drops = self.retention is not None and self.on_expiry is OnExpiry.DROP
         if drops and self.archive is None and not self.destroy_without_archive:
-            raise _refusal(
+            raise refusal(
                 "is required: a retention without an archive would destroy the only copy; or set destroy_without_archive: true", "archive"
             )
         if self.archive is not None and self.destroy_without_archive:
-            raise _refusal("contradicts `archive`; remove one of them", "destroy_without_archive")
+            raise refusal("contradicts `archive`; remove one of them", "destroy_without_archive")
         if self.detached_retention is not None and self.on_expiry is OnExpiry.DETACH:
-            raise _refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
+            raise refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
         return self
 
     @property

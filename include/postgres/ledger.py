@@ -14,7 +14,6 @@ from include.partitioning.bounds import Bounds, KeyType, parse_bounds
 from include.partitioning.errors import LedgerTooNewError
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, PartitionedTable
-from include.postgres.catalog import relation
 from include.postgres.queries import Row, query, row, rows
 
 VERSION = 1
@@ -140,7 +139,7 @@ class Ledger:
 
     def detached(self, table: PartitionedTable) -> list[DetachedPartition]:
         """What we detached, or began to detach, from this very table and have not dropped."""
-        return [self._detached(table, each) for each in self._rows_if_installed("detached", **_key(table))]
+        return [_detached(table, each) for each in self._rows_if_installed("detached", **_key(table))]
 
     def dropped_at(self, table: PartitionedTable, partition: TableName) -> datetime | None:
         """When we dropped the partition of this name, the last time we did."""
@@ -151,21 +150,6 @@ class Ledger:
     def foreign_rows(self, table: PartitionedTable) -> int:
         """Undropped entries about a table of this name that is not this very table: a restored dump, or a table built anew."""
         return sum(each["rows"] for each in self._rows_if_installed("foreign_rows", **_key(table)))
-
-    def _detached(self, table: PartitionedTable, found: Row) -> DetachedPartition:
-        today = relation(self._connection, found["oid"])
-        return DetachedPartition(
-            name=TableName.parse(found["partition"]),
-            oid=found["oid"],
-            parent=table.name,
-            parent_oid=table.oid,
-            bounds=_bounds(found),
-            columns_digest=found["columns_digest"],
-            detached_at=found["detached_at"],
-            drop_after=found["drop_after"],
-            found_as=today.name if today else None,
-            attached=today.attached if today else False,
-        )
 
     def _is_current(self) -> bool:
         installed = self.version()
@@ -191,6 +175,21 @@ class Ledger:
 def _script(version: int) -> bytes:
     folder = files("include.postgres").joinpath("ledger_versions")
     return next(file for file in folder.iterdir() if file.name.startswith(f"{version:03}_")).read_bytes()
+
+
+def _detached(table: PartitionedTable, found: Row) -> DetachedPartition:
+    return DetachedPartition(
+        name=TableName.parse(found["partition"]),
+        oid=found["oid"],
+        parent=table.name,
+        parent_oid=table.oid,
+        bounds=_bounds(found),
+        columns_digest=found["columns_digest"],
+        detached_at=found["detached_at"],
+        drop_after=found["drop_after"],
+        found_as=TableName(found["schema_today"], found["name_today"]) if found["name_today"] else None,
+        attached=found["attached"],
+    )
 
 
 def _key(table: PartitionedTable) -> dict[str, int]:

@@ -7,7 +7,7 @@ from include.partitioning.plan import Create
 from include.postgres.creating import create_partition, creation_statements
 from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
-from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 from partition_operators.plan_partitions import current_plan
 
 
@@ -32,6 +32,7 @@ class CreatePartitionsOperator(LifecycleOperator):
         if step.dry_run:
             return self._show(step)
         with table_lock(step.executor, step.table):
+            step = read_again(step)  # whoever had the lock before us may have created something
             plan = current_plan(step)
             if plan.too_many_creates:
                 raise PermanentError(plan.too_many_creates)

@@ -45,6 +45,13 @@ class ExpiryOperator(LifecycleOperator):
                 return None
             raise
 
+    def subject(self) -> TableName | None:
+        """The partition, if its name can be read."""
+        try:
+            return self.partition_name()
+        except BadArgumentError:
+            return None
+
     def partition_name(self) -> TableName:
         """The argument, read.
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from include.partitioning.config import find_policy
 from include.partitioning.errors import DestructionRefusedError, PartitionLifecycleError, PermanentError
+from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 from include.partitioning.reference import parse_flag, parse_reference_date
@@ -88,6 +89,10 @@ class LifecycleOperator(BaseOperator):
         """Read, plan, do."""
         raise NotImplementedError
 
+    def subject(self) -> TableName | None:
+        """The one partition that the step is about, if it is about one; for the ledger's record of a failure."""
+        return None
+
     def changes_database(self) -> bool:
         """Whether the step writes, so that the ledger must be there."""
         return True
@@ -107,7 +112,7 @@ class LifecycleOperator(BaseOperator):
         if step.dry_run or step.connection.closed or step.connection.broken or not step.ledger.version():
             return
         outcome = "refused" if isinstance(error, DestructionRefusedError) else "failed"
-        step.ledger.record(Event(self.action, outcome, detail=str(error)))
+        step.ledger.record(Event(self.action, outcome, self.subject(), detail=str(error)))
 
     @contextmanager
     def _step(self, context: Context) -> Iterator[Step]:
@@ -130,6 +135,11 @@ class LifecycleOperator(BaseOperator):
             yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context)
         finally:
             connection.close()
+
+
+def read_again(step: Step) -> Step:
+    """The step with the table as it is now; to be called once a lock keeps others from changing it."""
+    return replace(step, table=catalog.read_table(step.connection, step.policy, step.ledger.created()))
 
 
 def refuse_clock_difference(step: Step) -> None:

@@ -31,9 +31,14 @@ class ReindexPartitionOperator(LifecycleOperator):
         super().__init__(**kwargs)
         self.partition = partition
 
+    def subject(self) -> TableName | None:
+        """The partition."""
+        return TableName.parse(self.partition)
+
     def perform(self, step: Step) -> list[str]:
         """Return a line for each index rebuilt."""
-        partition = step.table.partition(TableName.parse(self.partition))
+        name = TableName.parse(self.partition)
+        partition = step.table.partition(name)
         if partition is None:
             raise CatalogMismatchError(f'"{self.partition}" is no partition of "{step.table.name}"')
         above = step.policy.reindex.bloat_above

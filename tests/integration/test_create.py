@@ -1,5 +1,6 @@
 """Creating partitions: what they get, what they must not disturb, and what stops them."""
 
+import threading
 import time
 from typing import Any
 
@@ -206,6 +207,23 @@ def test_a_failure_half_way_leaves_no_stray_table(lifecycle: Lifecycle) -> None:
         " WHERE c.relnamespace = 'partition_lifecycle'::regnamespace)"
     )
     assert lifecycle.value("SELECT count(*) FROM pg_class") == before + ledger + toast_of_ledger
+
+
+def test_two_creations_at_once_take_turns_and_both_succeed(lifecycle: Lifecycle) -> None:
+    found: list[object] = []
+
+    def create() -> None:
+        try:
+            found.append(len(lifecycle.create()))
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            found.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found, key=str) == [0, 0, 26]
 
 
 def test_dry_run_changes_nothing_at_all(lifecycle: Lifecycle) -> None:

@@ -79,7 +79,9 @@ def test_rows_written_after_the_archive_refuse_the_drop_and_the_next_run_archive
     with pytest.raises(AirflowFailException, match=f"is not dropped: {why}.*the next run archives it again"):
         detached.drop(OLD)
     assert detached.exists(OLD)
-    assert detached.sql("SELECT outcome FROM partition_lifecycle.event WHERE action = 'drop'") == [{"outcome": "refused"}]
+    assert detached.sql("SELECT outcome, partition FROM partition_lifecycle.event WHERE action = 'drop'") == [
+        {"outcome": "refused", "partition": OLD}
+    ]
     assert "read back and compared" in detached.archive_partition(OLD)
     detached.drop(OLD)
     assert not detached.exists(OLD)

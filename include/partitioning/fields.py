@@ -1,0 +1,111 @@
+"""The kinds of values that a policy's keys have: how each is read, and what is refused."""
+
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import pendulum
+from croniter import croniter
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from include.partitioning.errors import BadArgumentError
+from include.partitioning.names import TableName
+from include.partitioning.span import CalendarSpan, format_duration, parse_duration
+
+SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+def refusal(message: str, key: str = "") -> PydanticCustomError:
+    """What a validator raises. `key` names the key where pydantic cannot know it, in a check of the whole policy."""
+    return PydanticCustomError("policy", "{message}", {"message": message, "key": key})
+
+
+def _as_text(value: object, *kinds: type) -> str:
+    """The value as a person would write it; a value built in Python goes through the same checks as text."""
+    if not isinstance(value, (str, *kinds)):
+        raise refusal(f"must be text, not {value!r}")
+    return str(value)
+
+
+def _table_name(value: object) -> object:
+    try:
+        return TableName.parse(_as_text(value, TableName))
+    except BadArgumentError as error:
+        raise refusal(str(error)) from error
+
+
+def _calendar_span(value: object) -> object:
+    try:
+        return CalendarSpan.parse(_as_text(value, CalendarSpan))
+    except ValueError as error:
+        raise refusal(str(error)) from error
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return parse_duration(_as_text(value))
+    except (ValueError, OverflowError) as error:
+        raise refusal(str(error)) from error
+
+
+def _within(shortest: timedelta, longest: timedelta, why: str) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not shortest <= value <= longest:
+            raise refusal(f"must lie between {format_duration(shortest)} and {format_duration(longest)}: {why}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _timezone(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            pendulum.timezone(value)
+        except (ValueError, OSError) as error:
+            raise refusal(f'"{value}" is not a time zone of the IANA database') from error
+    return value
+
+
+def _schedule(value: object) -> object:
+    if isinstance(value, str) and value not in SCHEDULE_PRESETS and not (len(value.split()) == 5 and croniter.is_valid(value)):
+        raise refusal(f'"{value}" is neither a cron expression of five fields nor one of {", ".join(SCHEDULE_PRESETS)}')
+    return value
+
+
+def _archive_path(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    url = urlsplit(value)
+    if not url.scheme:
+        raise refusal(f'"{value}" does not say which storage it is in; begin it with s3://, gs://, abfs:// or file:///')
+    if url.scheme == "file" and (url.netloc or not url.path.strip("/")):
+        raise refusal(f'"{value}" is not an absolute path; a local folder has three slashes, as in file:///srv/archive')
+    return value
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+_AS_TEXT = PlainSerializer(str, return_type=str)
+_AS_DURATION = PlainSerializer(format_duration, return_type=str)
+
+TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
+SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
+TimezoneField = Annotated[str, BeforeValidator(_timezone)]
+ScheduleField = Annotated[str, BeforeValidator(_schedule)]
+ArchivePathField = Annotated[str, BeforeValidator(_archive_path)]
+LockTimeoutField = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it"),
+    _AS_DURATION,
+    _TEXT,
+]
+WaitTimeoutField = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions"),
+    _AS_DURATION,
+    _TEXT,
+]
