@@ -78,7 +78,18 @@ def lifecycle(target: str, table: str) -> bool:
         with local_airflow.output_into(log_file()):
             outcome = local_airflow.run_dag(f"partition_lifecycle.{table}")
         show(outcome, changes(before, partitions(connection, table)))
+        if outcome.state != "success":
+            for message in failures(connection, outcome.run_id):
+                say(f"  failed: {message}")
     return outcome.state == "success"
+
+
+def failures(connection: psycopg.Connection[Any], run_id: str) -> list[str]:
+    """What the steps of a run said when they failed, from the ledger; none if it was not even installed."""
+    if connection.execute("SELECT to_regclass('partition_lifecycle.event')").fetchone() == (None,):
+        return []
+    statement = "SELECT DISTINCT detail FROM partition_lifecycle.event WHERE run_id = %s AND outcome IN ('failed', 'refused')"
+    return [detail for (detail,) in connection.execute(statement, (run_id,)).fetchall()]
 
 
 def show(outcome: Outcome, lines: list[str]) -> None:

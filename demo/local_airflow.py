@@ -16,6 +16,7 @@ PROJECT = Path(__file__).parents[1]
 class Outcome:
     """How a DAG run ended, and the state of each of its task instances by `task_id` or `task_id[map_index]`."""
 
+    run_id: str
     state: str
     tasks: dict[str, str]
     plan: dict[str, Any] | None
@@ -68,7 +69,7 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None) -> Outcome:
         each.retry_delay = timedelta(0)  # nobody should sit and wait for a retry here
     run = dag.test(run_conf=conf)
     tasks = {_instance_name(each): str(each.state) for each in run.get_task_instances()}
-    return Outcome(str(run.state), tasks, _plan_of(dag_id, run.run_id))
+    return Outcome(run.run_id, str(run.state), tasks, _plan_of(dag_id, run.run_id))
 
 
 @contextmanager
