@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from include.partitioning.config import policy_file_schema, read_policies
-from include.partitioning.errors import PartitionLifecycleError, PolicyError
+from include.partitioning.config import PolicySet, policy_file_schema, read_policies
+from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, PolicyError, Problem
 from include.partitioning.policy import PartitionPolicy
 from include.postgres import catalog
 from include.postgres.failures import translated
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     problems = [str(problem) for problem in found.problems]
     if options.database is not None:
-        problems += _against_database(options.database, found.policies)
+        problems += _against_database(options.database, found)
     for problem in dict.fromkeys(problems):  # a faulty default is the same problem of every policy
         print(problem, file=sys.stderr)
     print(f"{len(found.policies)} policies are good, {len(problems)} problems")
@@ -54,22 +54,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _against_database(dsn: str, policies: Sequence[PartitionPolicy]) -> list[str]:
+def _against_database(dsn: str, found: PolicySet) -> list[str]:
     try:
         with translated("connect"), psycopg.connect(dsn) as connection:
             prepare(connection, "partition_lifecycle check_policies")
-            return [problem for policy in policies if (problem := _compare(connection, policy)) is not None]
+            return [str(problem) for policy in found.policies if (problem := _compare(connection, found, policy)) is not None]
     except PartitionLifecycleError as error:
         return [str(error)]
 
 
-def _compare(connection: psycopg.Connection[tuple[object, ...]], policy: PartitionPolicy) -> str | None:
+def _compare(connection: psycopg.Connection[tuple[object, ...]], found: PolicySet, policy: PartitionPolicy) -> Problem | None:
     try:
         table = catalog.read_table(connection, policy)
         if policy.recent_view is not None:
             check_name(connection, Ledger(connection, policy.table, RunIdentity()), policy.recent_view, table)
+    except CatalogMismatchError as error:
+        return found.problem(policy, error.key or "table", str(error), error.good)
     except PartitionLifecycleError as error:
-        return str(error)
+        return found.problem(policy, "table", str(error))
     return None
 
 

@@ -1,9 +1,9 @@
 """Policy files: finding them, reading them, and saying exactly where they are wrong."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,25 @@ DEFAULT_FOLDER = Path(__file__).parents[1] / "policies"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a policy begins; lines count from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySet:
-    """What the files hold: the policies that are usable, and what is wrong with the others."""
+    """What the files hold: the policies that are usable and where they stand, and what is wrong with the others."""
 
     policies: tuple[PartitionPolicy, ...]
     problems: tuple[Problem, ...]
+    places: Mapping[TableName, Place] = field(default_factory=dict)
+
+    def problem(self, policy: PartitionPolicy, key: str, wrong: str, good: str | None = None) -> Problem:
+        """Something wrong with one of the policies that only the database could tell, with the place where it stands."""
+        place = self.places.get(policy.table)
+        return Problem(key, wrong, good, place.file if place else None, place.line if place else None, str(policy.table))
 
 
 def load_policies(path: str | Path | None = None) -> list[PartitionPolicy]:
@@ -101,9 +115,9 @@ def policy_file_schema() -> dict[str, Any]:
     return schema
 
 
-def _optional(field: FieldInfo) -> FieldInfo:
+def _optional(described: FieldInfo) -> FieldInfo:
     """The same field with the same bounds, but not required."""
-    same = copy(field)
+    same = copy(described)
     same.default = None
     return same
 
@@ -199,4 +213,6 @@ def _without_doubles(entries: Iterable[_Entry], problems: list[Problem]) -> Poli
             first = found[0][0]
             wrong = f'a second policy for "{table}"; the first stands at {first.file}:{first.line}, and neither is used'
             problems.append(Problem("table", wrong, file=entry.file, line=entry.line, table=str(table)))
-    return PolicySet(tuple(found[0][1] for found in by_table.values() if len(found) == 1), tuple(problems))
+    single = {table: found[0] for table, found in by_table.items() if len(found) == 1}
+    places = {table: Place(entry.file, entry.line) for table, (entry, _) in single.items()}
+    return PolicySet(tuple(policy for _, policy in single.values()), tuple(problems), places)

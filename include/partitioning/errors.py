@@ -4,6 +4,7 @@ The split that matters to Airflow is `PermanentError` (a retry cannot help: the 
 a person reads the message) against `TransientError` (the cause may pass: Airflow retries).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,7 +25,16 @@ class BadArgumentError(PermanentError):
 
 
 class CatalogMismatchError(PermanentError):
-    """The database holds something else than the policy says: no such table, another key, a taken name."""
+    """The database holds something else than the policy says: no such table, another key, a taken name.
+
+    :param key: the policy's key that does not fit, if it is one.
+    :param good: a value that would fit, if there is one.
+    """
+
+    def __init__(self, message: str, key: str | None = None, good: str | None = None) -> None:
+        self.key = key
+        self.good = good
+        super().__init__(message)
 
 
 class MissingPrivilegeError(PermanentError):
@@ -69,6 +79,12 @@ class ServerUnavailableError(TransientError):
 
 class StorageUnavailableError(TransientError):
     """The object store did not answer, or cut the connection."""
+
+
+def all_of(errors: Sequence[PartitionLifecycleError]) -> PartitionLifecycleError:
+    """One error with the messages of all: worth a retry if any of them is."""
+    text = "\n".join(str(error) for error in errors)
+    return TransientError(text) if any(isinstance(error, TransientError) for error in errors) else PermanentError(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,33 +53,31 @@ def read_table(connection: Connection[Any], policy: PartitionPolicy, ours: Itera
 def _checked(policy: PartitionPolicy, found: Row | None) -> KeyType:
     name = policy.table
     if found is None:
-        raise CatalogMismatchError(
-            f'there is no table "{name}" in this database; check the name and the connection "{policy.postgres_conn_id}"'
-        )
+        wrong = f'there is no table "{name}" in this database; check the name and the connection "{policy.postgres_conn_id}"'
+        raise CatalogMismatchError(wrong, "table")
     if found["kind"] != "p":
-        raise CatalogMismatchError(f'"{name}" is not partitioned; it must be declared PARTITION BY RANGE ({policy.partition_key})')
+        wrong = f'"{name}" is not partitioned; it must be declared PARTITION BY RANGE ({policy.partition_key})'
+        raise CatalogMismatchError(wrong, "table")
     if found["strategy"] != "r":
         strategy = {"l": "LIST", "h": "HASH"}.get(found["strategy"], found["strategy"])
-        raise CatalogMismatchError(f'"{name}" is partitioned by {strategy}; only RANGE can be looked after')
+        raise CatalogMismatchError(f'"{name}" is partitioned by {strategy}; only RANGE can be looked after', "table")
     if found["key_columns"] != 1 or found["key_is_expression"]:
-        raise CatalogMismatchError(
-            f'"{name}" is partitioned by several columns or by an expression; only one plain column can be looked after'
-        )
+        wrong = f'"{name}" is partitioned by several columns or by an expression; only one plain column can be looked after'
+        raise CatalogMismatchError(wrong, "table")
     if found["key"] != policy.partition_key:
-        raise CatalogMismatchError(
-            f'"{name}" is partitioned by "{found["key"]}", but the policy says partition_key: {policy.partition_key}'
-        )
+        wrong = f'"{name}" is partitioned by "{found["key"]}", but the policy says partition_key: {policy.partition_key}'
+        raise CatalogMismatchError(wrong, "partition_key", found["key"])
     return _checked_type(policy, found["key_type"])
 
 
 def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
     known = [each for each in KeyType if each.value == type_name]
     if not known:
-        raise CatalogMismatchError(
-            f'"{policy.table}" has a key of type {type_name}; it must be date, timestamp without time zone or timestamp with time zone'
-        )
+        wrong = f'"{policy.table}" has a key of type {type_name}; it must be {", ".join(KeyType)}'
+        raise CatalogMismatchError(wrong, "partition_key")
     if known[0] is KeyType.DATE and policy.interval is Interval.HOUR:
-        raise CatalogMismatchError(f'"{policy.table}" has a key of type date, which cannot hold hours; use interval: day or longer')
+        wrong = f'"{policy.table}" has a key of type date, which cannot hold hours; use interval: day or longer'
+        raise CatalogMismatchError(wrong, "interval", "day")
     return known[0]
 
 

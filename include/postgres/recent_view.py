@@ -51,7 +51,8 @@ def check_name(connection: Connection[Any], ledger: Ledger, view: RecentViewPoli
     if found["kind"] == "v" and ledger.has_event("recent_view", found["oid"]):
         return True
     what = "a view that this package did not make" if found["kind"] == "v" else "something that is no view"
-    raise CatalogMismatchError(f'recent_view: the name "{view.name}" of "{table.name}" is taken by {what}; rename that, or the recent_view')
+    wrong = f'the name "{view.name}" of "{table.name}" is taken by {what}; rename that, or the recent_view'
+    raise CatalogMismatchError(wrong, "recent_view.name")
 
 
 def refresh_view(executor: Executor, ledger: Ledger, policy: PartitionPolicy, view: RecentViewPolicy, table: PartitionedTable) -> bool:

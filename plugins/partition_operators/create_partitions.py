@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from include.partitioning.errors import PartitionLifecycleError, PermanentError, ServerUnavailableError, TransientError
+from include.partitioning.errors import PartitionLifecycleError, PermanentError, ServerUnavailableError, all_of
 from include.partitioning.plan import Create
 from include.postgres.creating import create_partition, creation_statements
 from include.postgres.table_lock import table_lock
@@ -39,7 +39,7 @@ class CreatePartitionsOperator(LifecycleOperator):
             template = read_template(step.connection, step.table)
             errors = [error for create in plan.creates if (error := self._create(step, template, create)) is not None]
         if errors:
-            raise _all_of(errors)
+            raise all_of(errors)
         self.log.info("created %d partitions", len(plan.creates)) if plan.creates else self.log.info(
             "nothing to create: every partition wanted exists"
         )
@@ -67,10 +67,3 @@ class CreatePartitionsOperator(LifecycleOperator):
             for statement in creation_statements(step.table, template, create):
                 self.log.info("    %s;", statement.as_string(step.connection))
         return [str(create.name) for create in plan.creates]
-
-
-def _all_of(errors: list[PartitionLifecycleError]) -> PartitionLifecycleError:
-    """One error with every message; worth a retry if any of them is."""
-    text = "\n".join(str(error) for error in errors)
-    transient = any(isinstance(error, TransientError) for error in errors)
-    return TransientError(text) if transient else PermanentError(text)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
 from include.postgres.healing import heal, unfinished
 from include.postgres.table_lock import table_lock
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
@@ -23,13 +24,21 @@ class HealPartitionsOperator(LifecycleOperator):
 
     def perform(self, step: Step) -> list[str]:
         """Return the names of the partitions that were healed."""
-        healed = []
+        healed: list[str] = []
+        errors: list[PartitionLifecycleError] = []
         for partition in unfinished(step.executor, step.ledger, step.table):
             self.log.info('the detach of "%s" was interrupted; finishing it', partition.name)
-            if not step.dry_run:
-                with table_lock(step.executor, step.table):
-                    heal(step.executor, step.ledger, step.policy, step.table, partition)
-            healed.append(str(partition.name))
+            try:
+                if not step.dry_run:
+                    with table_lock(step.executor, step.table):
+                        heal(step.executor, step.ledger, step.policy, step.table, partition)
+                healed.append(str(partition.name))
+            except ServerUnavailableError:
+                raise
+            except PartitionLifecycleError as error:
+                errors.append(error)
+        if errors:
+            raise all_of(errors)
         verb = "would heal" if step.dry_run else "healed"
         self.log.info("%s %d partitions", verb, len(healed)) if healed else self.log.info("nothing was left half done")
         return healed

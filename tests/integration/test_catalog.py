@@ -48,8 +48,11 @@ def test_the_command_compares_policies_with_a_database(
     file.write_text("policies:\n  - {table: app.events, partition_key: id}\n  - {table: app.gone, partition_key: at}\n")
     assert main([str(file), "--database", lifecycle.uri]) == 1
     said = capsys.readouterr().err
-    assert 'is partitioned by "created_at", but the policy says partition_key: id' in said
-    assert 'there is no table "app.gone"' in said
+    assert (
+        f'{file}:2: partition_key: "app.events" is partitioned by "created_at", but the policy says partition_key: id; for example: created_at'
+        in said
+    )
+    assert f'{file}:3: table: there is no table "app.gone"' in said
     assert main([str(file), "--database", "postgresql://nobody@localhost:1/none"]) == 1
 
 
