@@ -89,7 +89,7 @@ def new_file(target: StoragePath) -> Iterator[HashingWriter]:
             yield writer
             _flush_to_disk(target, file)
         temporary.rename(target)
-        _flush_folders(target)
+        flush_folders(target)
 
 
 def read_bytes(path: StoragePath) -> bytes:
@@ -143,7 +143,7 @@ def _flush_to_disk(target: StoragePath, file: Any) -> None:  # noqa: ANN401 - fs
         os.fsync(file.fileno())
 
 
-def _flush_folders(target: StoragePath) -> None:
+def flush_folders(target: StoragePath) -> None:
     """A new name is durable only once its folder was synced; the archive's, the partition's and the table's may all be new."""
     if not _is_local(target):
         return
