@@ -30,6 +30,8 @@ _NATIVE = {
 _FAULT = re.compile(r"CSV column #(\d+)")
 _FAULTY_VALUE = re.compile(r"(?:invalid value|string) '(.*)'", re.DOTALL)
 _HIGHEST_PRECISION = 38
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Arrow drops one at the beginning of what it reads; a value that begins with one gets another before it."""
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -54,8 +56,8 @@ def parse_block(block: bytes, columns: Sequence[Column]) -> pa.Table:
     types = {place: _as_read(column) for place, column in zip(places, columns, strict=True)}
     try:
         table = csv.read_csv(
-            pa.py_buffer(block),
-            read_options=csv.ReadOptions(column_names=places, block_size=len(block) + 1, use_threads=False),
+            pa.py_buffer(_BYTE_ORDER_MARK + block if block.startswith(_BYTE_ORDER_MARK) else block),
+            read_options=csv.ReadOptions(column_names=places, block_size=len(block) + 4, use_threads=False),
             parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=csv.ConvertOptions(
                 column_types=types,

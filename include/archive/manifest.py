@@ -37,7 +37,7 @@ class Source(_Frozen):
     partition_key_type: str
     lower_bound: str
     upper_bound: str
-    columns_digest: str
+    shape_digest: str
     snapshot: str
     snapshot_xmin: int
     snapshot_taken_at: datetime

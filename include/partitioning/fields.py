@@ -81,6 +81,8 @@ def _archive_path(value: object) -> object:
     url = urlsplit(value)
     if not url.scheme:
         raise refusal(f'"{value}" does not say which storage it is in; begin it with s3://, gs://, abfs:// or file:///')
+    if url.scheme != "file" and not url.netloc:
+        raise refusal(f'"{value}" names no bucket; write it as {url.scheme}://bucket/prefix')
     if url.scheme == "file" and (url.netloc or not url.path.strip("/")):
         raise refusal(f'"{value}" is not an absolute path; a local folder has three slashes, as in file:///srv/archive')
     return value

@@ -56,7 +56,7 @@ class RecentViewPolicy(_Frozen):
     """A view over the newest intervals. Its range moves with the database's clock, so it does not go stale when maintenance stops."""
 
     name: TableField = Field(description="schema.view; refused when something else has the name.", examples=["core.v_sessions_recent"])
-    intervals: int = Field(3, ge=1, le=1000, description="Intervals shown, the current one included.", examples=[3])
+    intervals: int = Field(3, strict=True, ge=1, le=1000, description="Intervals shown, the current one included.", examples=[3])
 
 
 class ReindexPolicy(_Frozen):
@@ -79,7 +79,7 @@ class PartitionPolicy(_Frozen):
     timezone: TimezoneField = Field(
         "UTC", description="The zone whose midnights bound the partitions of a timestamptz key.", examples=["UTC"]
     )
-    premake: int = Field(3, ge=1, le=1000, description="Partitions kept ready after the one that holds the reference date.", examples=[3])
+    premake: int = Field(3, strict=True, ge=1, le=1000, description="Partitions kept ready after that of the reference date.", examples=[3])
     retention: SpanField | None = Field(
         None, description="A partition expires when its upper bound is at least this old. Omitted: kept for ever.", examples=["24 months"]
     )
@@ -88,8 +88,8 @@ class PartitionPolicy(_Frozen):
     )
     on_expiry: OnExpiry = Field(OnExpiry.DROP, description="drop, or detach: ends there and keeps the table.", examples=["drop"])
     destroy_without_archive: bool = Field(False, strict=True, description="Needed to drop without an archive.", examples=[False])
-    max_drops_per_run: int = Field(12, ge=1, description="Most partitions that one run expires.", examples=[12])
-    max_creates_per_run: int = Field(120, ge=1, description="Most partitions that one run creates.", examples=[120])
+    max_drops_per_run: int = Field(12, strict=True, ge=1, description="Most partitions that one run expires.", examples=[12])
+    max_creates_per_run: int = Field(120, strict=True, ge=1, description="Most partitions that one run creates.", examples=[120])
     archive: ArchivePolicy | None = Field(
         None, description="Where expired partitions are archived.", examples=[{"path": "s3://bucket/prefix"}]
     )
@@ -100,7 +100,9 @@ class PartitionPolicy(_Frozen):
     lock_timeout: LockTimeoutField = Field(
         timedelta(milliseconds=100), description="Longest wait for a lock behind which others queue.", examples=["100 ms"]
     )
-    lock_attempts: int = Field(60, ge=1, le=10_000, description="Attempts for such a lock before the step fails.", examples=[60])
+    lock_attempts: int = Field(
+        60, strict=True, ge=1, le=10_000, description="Attempts for such a lock before the step fails.", examples=[60]
+    )
     wait_timeout: WaitTimeoutField = Field(
         timedelta(minutes=30), description="Longest wait of a phase that blocks nobody (CONCURRENTLY).", examples=["30 min"]
     )
@@ -130,6 +132,8 @@ class PartitionPolicy(_Frozen):
             raise refusal("contradicts `archive`; remove one of them", "destroy_without_archive")
         if self.detached_retention is not None and self.on_expiry is OnExpiry.DETACH:
             raise refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
+        if self.recent_view is not None and self.recent_view.name == self.table:
+            raise refusal("is the table itself; a view needs a name of its own", "recent_view")
         return self
 
     @property

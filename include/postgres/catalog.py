@@ -119,6 +119,12 @@ def columns_digest(found: Iterable[Column]) -> str:
     return hashlib.sha256("\n".join(f"{column.name}\t{column.type}" for column in found).encode()).hexdigest()
 
 
+def shape_digest(connection: Connection[Any], oid: int) -> str:
+    """SHA-256 of all that decides what the stored rows of a relation read as, without any row having been written."""
+    found = row(connection, "shape", oid=oid)
+    return str(found["digest"]) if found else ""
+
+
 def database_now(connection: Connection[Any]) -> datetime:
     """The database's clock."""
     found = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()

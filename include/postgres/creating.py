@@ -30,6 +30,7 @@ def creation_statements(table: PartitionedTable, template: Template, create: Cre
         statements.bounds_check(name, fitted(name.name, "_bounds"), table.key, table.key_type, create.bounds),
         *(_own_object(each, name, template) for each in template.own_objects),
         *(_grant(each, name) for each in template.grants),
+        *_row_security(template, name),
         *_replica_identity(template, name),
         statements.attach(table.name, name, table.key_type, create.bounds),
     ]
@@ -115,6 +116,12 @@ def _grant(grant: Grant, name: TableName) -> sql.Composed:
         sql.Identifier(grant.grantee) if grant.grantee else sql.SQL("PUBLIC"),
         sql.SQL(" WITH GRANT OPTION") if grant.grantable else sql.SQL(""),
     )
+
+
+def _row_security(template: Template, name: TableName) -> list[sql.Composed]:
+    """The flags, not the policies: where a sibling is closed to direct reads, the new partition is closed to everybody until it gets its own."""
+    wanted = ((template.row_security, sql.SQL("ENABLE")), (template.force_row_security, sql.SQL("FORCE")))
+    return [sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(statements.named(name), word) for flag, word in wanted if flag]
 
 
 def _replica_identity(template: Template, name: TableName) -> list[sql.Composed]:

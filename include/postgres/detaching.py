@@ -9,8 +9,9 @@ detach is pending foreign keys are not enforced for the partition, so nothing re
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
+from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import OnExpiry, PartitionPolicy
@@ -57,39 +58,84 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
 
 
 def _finalize(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
-    """Complete a pending detach; waits for every older snapshot of the database, which holds nobody up but users of this partition."""
-    statement = statements.finalize(table.name, name)
+    """Waits for every older snapshot of the database, which holds nobody up but users of this partition."""
+    connection = executor.connection
     with executor.role(table.owner):
         executor.concurrently(
-            f'finalize the detach of "{name}" from "{table.name}"', statement, lambda: is_pending(executor.connection, table, oid) is None
+            f'finalize the detach of "{name}" from "{table.name}"',
+            statements.finalize(table.name, name),
+            check=lambda: _check_names(connection, table, name, oid),
+            half_done=lambda: is_pending(connection, table, oid) is None,
         )
+    _check_detached(connection, table, name, oid)
 
 
 def _detach(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
     what = f'detach "{name}" from "{table.name}"'
+    connection = executor.connection
     with executor.role(table.owner):
         if table.default is None:
-            statement = statements.detach(table.name, name, concurrently=True)
-            executor.concurrently(what, statement, lambda: is_pending(executor.connection, table, oid) is not False)
+            executor.concurrently(
+                what,
+                statements.detach(table.name, name, concurrently=True),
+                check=lambda: _check_names(connection, table, name, oid),
+                half_done=lambda: is_pending(connection, table, oid) is not False,
+            )
         else:
             # CONCURRENTLY is refused while there is a DEFAULT partition (manual, ALTER TABLE); a short ACCESS EXCLUSIVE is left.
-            statement = statements.detach(table.name, name, concurrently=False)
-            executor.transaction(what, lambda _: executor.run(statement), locked_relations(executor.connection, table))
+            executor.transaction(what, lambda _: _detach_plainly(executor, table, name, oid), locked_relations(connection, table))
+    _check_detached(connection, table, name, oid)
+
+
+def _detach_plainly(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
+    executor.run(statements.lock_exclusively(name))
+    _check_names(executor.connection, table, name, oid)
+    executor.run(statements.detach(table.name, name, concurrently=False))
+
+
+def _check_names(connection: Connection[Any], table: PartitionedTable, name: TableName, oid: int) -> None:
+    """A statement names the tables; an OID cannot be given. So both names are looked up again right before."""
+    for wanted, its_name in ((table.oid, table.name), (oid, name)):
+        found = catalog.relation(connection, wanted)
+        if found is None or found.name != its_name:
+            now = f'is now "{found.name}"' if found else "is gone"
+            raise DestructionRefusedError(
+                f'"{its_name}" (OID {wanted}) {now}: it was renamed or replaced while this step waited; run the plan again'
+            )
+
+
+def _check_detached(connection: Connection[Any], table: PartitionedTable, name: TableName, oid: int) -> None:
+    """The last instants between the look and the lock: if the names were exchanged just then, another table went."""
+    if is_pending(connection, table, oid) is False:
+        raise DestructionRefusedError(
+            f'the statement succeeded, but "{name}" (OID {oid}) is still a partition of "{table.name}": names were exchanged at that instant and '
+            "another table was detached; attach that one again by hand, nothing was dropped"
+        )
 
 
 def _drop_outgoing_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
     """Each in a transaction of its own: it locks the referenced table exclusively, for that moment only."""
     for key in rows(executor.connection, "outgoing_foreign_keys", oid=oid):
-        _drop_foreign_key(executor, table, name, key)
+        _drop_foreign_key(executor, table, name, oid, key)
 
 
-def _drop_foreign_key(executor: Executor, table: PartitionedTable, name: TableName, key: Row) -> None:
+def _drop_foreign_key(executor: Executor, table: PartitionedTable, name: TableName, oid: int, key: Row) -> None:
     referenced = TableName(key["referenced_schema"], key["referenced_name"])
     statement = statements.drop_constraint(name, key["name"])
     with executor.role(table.owner):
         executor.transaction(
-            f'drop foreign key "{key["name"]}" of "{name}" to "{referenced}"', lambda _: executor.run(statement), [key["referenced_oid"]]
+            f'drop foreign key "{key["name"]}" of "{name}" to "{referenced}"',
+            lambda _: _drop_constraint(executor, name, oid, statement),
+            [key["referenced_oid"]],
         )
+
+
+def _drop_constraint(executor: Executor, name: TableName, oid: int, statement: sql.Composed) -> None:
+    executor.run(statements.lock_exclusively(name))
+    found = catalog.relation(executor.connection, oid)
+    if found is None or found.name != name or found.attached:
+        raise DestructionRefusedError(f'"{name}" (OID {oid}) was renamed, replaced or attached again meanwhile; run the plan again')
+    executor.run(statement)
 
 
 def _record(executor: Executor, ledger: Ledger, policy: PartitionPolicy, table: PartitionedTable, target: Target) -> None:

@@ -84,15 +84,17 @@ class Executor:
 
         return self._attempts(what, attempt, lambda: rows(self.connection, "lock_holders", oids=list(locked)), patience)
 
-    def concurrently(self, what: str, statement: sql.Composed, half_done: Callable[[], bool]) -> None:
+    def concurrently(self, what: str, statement: sql.Composed, check: Callable[[], None], half_done: Callable[[], bool]) -> None:
         """Run one statement that must be alone and waits for older transactions: those up to `wait_timeout`, relations up to `lock_timeout`.
 
+        :param check: asked before each attempt whether the names in the statement still mean what they did; raises if not.
         :param half_done: asked after an attempt gave way; True ends the attempts, for then a repetition would be an error.
         :raises LockNotAvailableError: after `lock_attempts` attempts for a relation.
         :raises WaitTooLongError: older transactions did not end in time.
         """
 
         def attempt() -> None:
+            check()
             try:
                 self._alone(what, statement, self.budget.lock_timeout.total_seconds())
             except _GaveWayError:
@@ -149,16 +151,24 @@ class Executor:
         def report(kind: str, held_up_by: list[Row], left: float) -> None:
             self.log.info("%s: waiting for a %s lock of %s; %.0f s left", what, kind, describe(held_up_by), left)
 
-        with Watch(self.connection, lock_timeout, self.budget.wait_timeout.total_seconds(), report) as watch:
-            try:
-                self.run(statement)
-            except errors.QueryCanceled as cancelled:
-                if watch.gave_way:
-                    raise _GaveWayError(watch.held_up_by) from cancelled
-                if watch.waited_too_long:
-                    limit, by = format_duration(self.budget.wait_timeout), describe(watch.held_up_by)
-                    raise WaitTooLongError(f"{what}: waited {limit} for {by}; end that session, or raise wait_timeout") from cancelled
-                raise
+        self.connection.execute("SET lock_timeout = 0")  # the watch limits waits instead
+        try:
+            with Watch(self.connection, lock_timeout, self.budget.wait_timeout.total_seconds(), report) as watch:
+                self._watched(what, statement, watch)
+        finally:
+            milliseconds = round(self.budget.wait_timeout.total_seconds() * 1000)
+            self._reset(sql.SQL("SET lock_timeout = {}").format(sql.Literal(milliseconds)))
+
+    def _watched(self, what: str, statement: sql.Composed, watch: Watch) -> None:
+        try:
+            self.run(statement)
+        except errors.QueryCanceled as cancelled:
+            if watch.gave_way:
+                raise _GaveWayError(watch.held_up_by) from cancelled
+            if watch.waited_too_long:
+                limit, by = format_duration(self.budget.wait_timeout), describe(watch.held_up_by)
+                raise WaitTooLongError(f"{what}: waited {limit} for {by}; end that session, or raise wait_timeout") from cancelled
+            raise
 
     def _attempts(self, what: str, attempt: Callable[[], T], holders: Callable[[], list[Row]], lock_timeout: timedelta) -> T:
         begun = time.monotonic()

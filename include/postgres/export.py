@@ -32,6 +32,7 @@ class Snapshot:
     connection: Connection[Any]
     table: TableName
     columns: tuple[Column, ...]
+    shape_digest: str
     text: str
     xmin: int
     taken_at: datetime
@@ -84,15 +85,16 @@ def snapshot(connection: Connection[Any], table: TableName, oid: int) -> Iterato
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         with translated(f'read "{table}"'):
-            # The first read takes ACCESS SHARE, which keeps the table what it is until we are done.
-            connection.execute(sql.SQL("SELECT FROM ONLY {} LIMIT 0").format(named(table)))
+            # LOCK TABLE takes no snapshot. So the snapshot, which the next statement takes, is younger than the lock, and what it says
+            # of names is what the statements behind it find: nobody can rename the table any more.
+            connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(named(table)))
         if _oid(connection, table) != oid:
             raise DestructionRefusedError(f'"{table}" is no longer the table with OID {oid}; run the plan again')
         columns = catalog.columns(connection, oid)
         if not columns:
             raise ArchiveError(f'"{table}" has no column; there is nothing to archive')
         taken = row(connection, "snapshot") or {}
-        yield Snapshot(connection, table, columns, taken["text"], taken["xmin"], taken["taken_at"])
+        yield Snapshot(connection, table, columns, catalog.shape_digest(connection, oid), taken["text"], taken["xmin"], taken["taken_at"])
 
 
 def copy_statement(table: TableName, columns: tuple[Column, ...]) -> sql.Composed:
@@ -113,7 +115,8 @@ def _evidence_query(table: TableName, columns: tuple[Column, ...]) -> sql.Compos
 def _measure(column: Column, key: str) -> sql.Composed:
     name = sql.Identifier(column.name)
     if key == "bytes":
-        return sql.SQL("pg_catalog.sum(pg_catalog.octet_length({}))").format(name)
+        # In UTF-8, which the archive has, whatever the database has.
+        return sql.SQL("pg_catalog.sum(pg_catalog.octet_length(pg_catalog.convert_to({}, 'UTF8')))").format(name)
     if key == "sum":
         # mod() takes the sign of the dividend; added and taken again it is the remainder from 0 to 2^64 - 1.
         modulo = sql.SQL("pg_catalog.mod(pg_catalog.mod(pg_catalog.sum({}), {size}) + {size}, {size})")

@@ -40,7 +40,9 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
             return MissingPrivilegeError(f"{what}: {said}; rows would be missing: give the role BYPASSRLS, or run as the table's owner")
         return MissingPrivilegeError(f"{what}: {said}; grant the role what it lacks, or run as the table's owner (README, privileges)")
     if isinstance(error, LOCK_CONFLICTS):
-        return LockNotAvailableError(f"{what}: {said}")
+        return LockNotAvailableError(
+            f"{what}: {said}; somebody holds a lock on the table or on one of its partitions (pg_locks): end that session"
+        )
     if isinstance(error, errors.QueryCanceled):
         return WaitTooLongError(f"{what}: {said}; find what it waited for, or raise wait_timeout")
     if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):

@@ -54,6 +54,7 @@ class ArchiveRecord:
     :param rows: rows in the archive.
     :param bytes: size of its data files.
     :param snapshot_xmin: `pg_snapshot_xmin` of the export, 64 bits wide, epoch included.
+    :param shape_digest: of what the stored rows read as; see `catalog.shape_digest`.
     """
 
     archive_id: str
@@ -62,7 +63,7 @@ class ArchiveRecord:
     rows: int
     bytes: int
     snapshot_xmin: int
-    columns_digest: str
+    shape_digest: str
     verified_at: datetime | None = None
 
 
@@ -140,6 +141,10 @@ class Ledger:
     def detached(self, table: PartitionedTable) -> list[DetachedPartition]:
         """What we detached, or began to detach, from this very table and have not dropped."""
         return [_detached(table, each) for each in self._rows_if_installed("detached", **_key(table))]
+
+    def forget_reattached(self, table: PartitionedTable) -> list[str]:
+        """Remove entries of partitions that were detached by us and are attached again; returns their names."""
+        return [each["partition"] for each in self._rows_if_installed("forget_reattached", **_key(table))]
 
     def dropped_at(self, table: PartitionedTable, partition: TableName) -> datetime | None:
         """When we dropped the partition of this name, the last time we did."""

@@ -1,5 +1,6 @@
 """Preparing a connection, so that no setting of a role, a database or a user's profile changes what we do."""
 
+from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -7,6 +8,7 @@ from psycopg import Connection
 from include.partitioning.errors import CatalogMismatchError
 
 OLDEST_SERVER = 140000
+LONGEST_READ_WAIT = timedelta(minutes=1)
 
 SETTINGS = {
     "search_path": "pg_catalog, pg_temp",  # a function of the same name in another schema cannot be called by us
@@ -19,7 +21,7 @@ SETTINGS = {
     "lc_monetary": "C",
     "xmloption": "content",
     "statement_timeout": "0",
-    "lock_timeout": "0",  # each statement that others could queue behind sets its own
+    "client_encoding": "UTF8",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "default_transaction_read_only": "off",
@@ -34,20 +36,27 @@ SETTINGS = {
 _SINCE = {"transaction_timeout": (170000, "0")}
 
 
-def prepare(connection: Connection[Any], application_name: str) -> Connection[Any]:
+def prepare(connection: Connection[Any], application_name: str, wait_timeout: timedelta = LONGEST_READ_WAIT) -> Connection[Any]:
     """Put a fresh connection into autocommit with the settings above, after checking that it can work at all.
 
-    :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, or behind a transaction pooler.
+    :param wait_timeout: longest wait of a mere read for a lock: even `pg_get_expr` of a partition's bound takes ACCESS SHARE on it.
+    :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, behind a transaction pooler, or has text in no known
+        encoding.
     """
     connection.autocommit = True
     connection.execute("SET statement_timeout = 0")  # first of all, because a role's may be short
     version = connection.info.server_version
     if version < OLDEST_SERVER:
         raise CatalogMismatchError(f"PostgreSQL {version // 10000} is too old; 14 is the oldest that can detach CONCURRENTLY")
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        raise CatalogMismatchError(
+            "the database has the encoding SQL_ASCII, so its text cannot be archived faithfully; it is not supported"
+        )
     _refuse_pooler(connection)
     _refuse_standby(connection)
     connection.execute("SELECT pg_catalog.set_config('application_name', %s, false)", (application_name[:63],))
-    for name, value in _settings(version).items():
+    waits = {"lock_timeout": f"{round(wait_timeout.total_seconds() * 1000)}ms"}
+    for name, value in (_settings(version) | waits).items():
         connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
     return connection
 

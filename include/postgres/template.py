@@ -44,6 +44,8 @@ class Template:
     access_method: str | None = None
     tablespace: str | None = None
     unlogged: bool = False
+    row_security: bool = False
+    force_row_security: bool = False
     options: tuple[str, ...] = ()
     toast_options: tuple[str, ...] = ()
     replica_identity: str = "d"
@@ -62,6 +64,8 @@ def read_template(connection: Connection[Any], table: PartitionedTable) -> Templ
         access_method=found["access_method"],
         tablespace=found["tablespace"],
         unlogged=found["unlogged"],
+        row_security=found["row_security"],
+        force_row_security=found["force_row_security"],
         options=tuple(found["options"]),
         toast_options=tuple(found["toast_options"]),
         replica_identity=found["replica_identity"] if sibling else "d",

@@ -31,10 +31,10 @@ class Comparison:
 def compare_with_archive(connection: Connection[Any], table: TableName, oid: int, archive: ArchiveRecord) -> Comparison:
     """Compare `table` with its archive: the same columns, and the same rows.
 
-    A column may be added without writing any row (`ADD COLUMN … DEFAULT`), so the rows alone do not tell.
+    What rows read as may change without any being written (`ADD COLUMN … DEFAULT`, `RENAME VALUE` of an enum), so the rows alone do not tell.
     """
-    if catalog.columns_digest(catalog.columns(connection, oid)) != archive.columns_digest:
-        return Comparison(same=False, why_not="its columns are not those that were archived")
+    if catalog.shape_digest(connection, oid) != archive.shape_digest:
+        return Comparison(same=False, why_not="its columns are not, or do not read as, those that were archived")
     return compare_since(connection, table, archive.snapshot_xmin, archive.rows)
 
 

@@ -12,7 +12,6 @@ from include.partitioning.bounds import KeyType
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 from include.partitioning.plan_text import human_bytes
 from include.partitioning.target import Target
-from include.postgres.catalog import columns_digest
 from include.postgres.export import Snapshot, copy_statement, snapshot
 from include.postgres.ledger import ArchiveRecord, Event
 from include.postgres.table_lock import advisory_lock
@@ -89,7 +88,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         self.log.info("reading %s back", place)
         check_archive(place, manifest)
         sha256 = commit_archive(place, manifest)
-        xmin, digest = manifest.source.snapshot_xmin, manifest.source.columns_digest
+        xmin, digest = manifest.source.snapshot_xmin, manifest.source.shape_digest
         record = ArchiveRecord(manifest.archive_id, str(place), sha256, manifest.rows, manifest.data_bytes, xmin, digest)
         with step.connection.transaction():
             step.ledger.record_archive(step.table, target.name, target.oid, target.bounds, record)
@@ -142,7 +141,7 @@ def _source(step: Step, target: Target, source: Snapshot) -> Source:
         partition_key_type=step.table.key_type.value,
         lower_bound=KeyType.TIMESTAMPTZ.literal(target.bounds.lower),
         upper_bound=KeyType.TIMESTAMPTZ.literal(target.bounds.upper),
-        columns_digest=columns_digest(source.columns),
+        shape_digest=source.shape_digest,
         snapshot=source.text,
         snapshot_xmin=source.xmin,
         snapshot_taken_at=source.taken_at,

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.target import Target
-from include.postgres.catalog import columns, columns_digest
+from include.postgres.catalog import shape_digest
 from include.postgres.detaching import detach_partition, detach_statements, is_pending
 from include.postgres.table_lock import table_lock
 from partition_operators.expiry_operator import ExpiryOperator
@@ -45,5 +45,5 @@ class DetachPartitionOperator(ExpiryOperator):
         archive = step.ledger.latest_archive(step.table, target.name, target.oid, target.bounds)
         if archive is None:
             raise DestructionRefusedError(f'"{target.name}" has no archive that was read back and compared; run the archive step first')
-        if archive.columns_digest != columns_digest(columns(step.connection, target.oid)):
+        if archive.shape_digest != shape_digest(step.connection, target.oid):
             raise DestructionRefusedError(f'"{target.name}" has other columns than its archive; run the archive step again')

@@ -24,6 +24,9 @@ class HealPartitionsOperator(LifecycleOperator):
 
     def perform(self, step: Step) -> list[str]:
         """Return the names of the partitions that were healed."""
+        if not step.dry_run:
+            for name in step.ledger.forget_reattached(step.table):
+                self.log.info("%s was attached again: the ledger's entry of its detach is removed", name)
         healed: list[str] = []
         errors: list[PartitionLifecycleError] = []
         for partition in unfinished(step.executor, step.ledger, step.table):

@@ -125,7 +125,7 @@ class LifecycleOperator(BaseOperator):
             connection = cast("Connection[Any]", hook.get_conn())
         try:
             with translated(f'read the catalog for "{policy.table}"'):
-                prepare(connection, f"partition_lifecycle {self.action} {policy.table}")
+                prepare(connection, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
                 ledger = Ledger(connection, policy.table, run)
                 table = catalog.read_table(connection, policy, ledger.created())
                 now = catalog.database_now(connection)

@@ -55,6 +55,6 @@ def current_plan(step: Step) -> Plan:
         return plan
     finding = (
         f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
-        "table was built anew; they are left alone"
+        "table was built anew or renamed; they are left alone"
     )
     return replace(plan, findings=(*plan.findings, finding))

@@ -1,6 +1,8 @@
 """Archiving one partition: what is written, what is refused, and what is not written twice."""
 
 import json
+import threading
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.archive.format import schema_of
 from include.archive.manifest import Manifest
-from include.partitioning.errors import StorageUnavailableError
+from include.partitioning.errors import StorageUnavailableError, TransientError
 from tests.integration.conftest import Lifecycle
 
 OLD = "app.events_p202408"
@@ -266,6 +268,82 @@ def test_a_storage_that_a_mistaken_policy_named_does_not_spoil_the_next_try(life
         {"outcome": "failed"}
     ]
     assert "read back and compared" in lifecycle.archive_partition(OLD)
+
+
+@pytest.mark.parametrize("kind", ["text", "char(10)", "app.words"])
+def test_a_byte_order_mark_at_the_head_of_the_first_value_is_kept(lifecycle: Lifecycle, kind: str) -> None:
+    lifecycle.sql(f"""CREATE DOMAIN app.words AS text; CREATE TABLE app.t (a {kind}, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+        CREATE TABLE app.t_p202408 PARTITION OF app.t FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00');
+        CREATE TABLE app.t_p202611 PARTITION OF app.t FOR VALUES FROM ('2026-11-01 00:00+00') TO ('2026-12-01 00:00+00');
+        INSERT INTO app.t VALUES (E'\\uFEFFhello', '2024-08-02')""")
+    lifecycle.archive_partition("app.t_p202408", policy=lifecycle.policy(table="app.t", partition_key="at"))
+    assert read(archives(lifecycle)[0])[0]["a"].rstrip() == "\ufeffhello"
+
+
+def test_a_table_that_is_exchanged_under_its_name_while_the_archive_waits_is_not_taken_for_it(lifecycle: Lifecycle) -> None:
+    lifecycle.sql(f"CREATE TABLE app.staging (LIKE {OLD}); INSERT INTO app.staging SELECT id, user_id, created_at, 'WRONG' FROM {OLD}")
+    failed: list[BaseException] = []
+
+    def archive() -> None:
+        try:
+            lifecycle.archive_partition(OLD)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            failed.append(error)
+
+    with lifecycle.connect(autocommit=True) as other, lifecycle.connect() as exchanger:
+        oid = lifecycle.value("SELECT %s::regclass::oid::bigint", OLD)
+        key = "hashtextextended('partition_lifecycle ' || %s::text, 0)"
+        other.execute(f"SELECT pg_advisory_lock({key})".encode(), (oid,))  # holds the archive up after it has read the catalog
+        thread = threading.Thread(target=archive)
+        thread.start()
+        time.sleep(1)
+        exchanger.execute(f"ALTER TABLE {OLD} RENAME TO aside".encode())
+        exchanger.execute("ALTER TABLE app.staging RENAME TO events_p202408")
+        other.execute(f"SELECT pg_advisory_unlock({key})".encode(), (oid,))
+        time.sleep(1)
+        exchanger.commit()
+        thread.join()
+    assert len(failed) == 1
+    assert "is no longer the table with OID" in str(failed[0])
+    assert archives(lifecycle) == []
+
+
+def test_a_lock_on_another_partition_holds_no_step_up_for_longer_than_wait_timeout(lifecycle: Lifecycle) -> None:
+    with lifecycle.connect() as holder:
+        holder.execute("LOCK TABLE app.events_p202611 IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        with pytest.raises(TransientError, match=r"somebody holds a lock on the table or on one of its partitions"):
+            lifecycle.create(policy=lifecycle.policy(wait_timeout="1 s"))
+        assert time.monotonic() - begun < 10
+
+
+def test_a_database_in_another_encoding_is_archived_as_well(lifecycle: Lifecycle, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        for name in ("latin", "ascii"):
+            uri = lifecycle.uri.replace(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"] or "", name)
+            monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
+            with psycopg.connect(uri, autocommit=True, client_encoding="UTF8") as connection:
+                connection.execute("CREATE SCHEMA app; CREATE TABLE app.t (a text, at timestamptz NOT NULL) PARTITION BY RANGE (at)")
+                for month, end in (("2024-08", "2024-09"), ("2026-11", "2026-12")):
+                    connection.execute(
+                        f"CREATE TABLE app.t_p{month.replace('-', '')} PARTITION OF app.t FOR VALUES FROM ('{month}-01 00:00+00') TO ('{end}-01 00:00+00')".encode()
+                    )
+                if name == "latin":
+                    connection.execute("INSERT INTO app.t VALUES ('caf\u00e9', '2024-08-02')")
+            policy = lifecycle.policy(table="app.t", partition_key="at")
+            if name == "latin":
+                assert "1 rows" in lifecycle.archive_partition("app.t_p202408", policy=policy)
+                assert read(archives(lifecycle)[0])[0]["a"] == "caf\u00e9"
+            else:
+                with pytest.raises(AirflowFailException, match=r"has the encoding SQL_ASCII"):
+                    lifecycle.archive_partition("app.t_p202408", policy=policy)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("DROP DATABASE latin WITH (FORCE)")
+            connection.execute("DROP DATABASE ascii WITH (FORCE)")
 
 
 def test_dry_run_writes_nothing(lifecycle: Lifecycle) -> None:

@@ -209,6 +209,20 @@ def test_a_failure_half_way_leaves_no_stray_table(lifecycle: Lifecycle) -> None:
     assert lifecycle.value("SELECT count(*) FROM pg_class") == before + ledger + toast_of_ledger
 
 
+def test_a_sibling_that_is_closed_by_row_level_security_has_no_open_successor(lifecycle: Lifecycle) -> None:
+    lifecycle.sql("ALTER TABLE app.events_p202611 ENABLE ROW LEVEL SECURITY; ALTER TABLE app.events_p202611 FORCE ROW LEVEL SECURITY")
+    lifecycle.create()
+    assert lifecycle.sql("SELECT relrowsecurity AS a, relforcerowsecurity AS b FROM pg_class WHERE relname = 'events_p202612'") == [
+        {"a": True, "b": True}
+    ]
+
+
+def test_a_type_that_has_the_name_is_named(lifecycle: Lifecycle) -> None:
+    lifecycle.sql("CREATE TYPE app.events_p202612 AS ENUM ('a')")
+    with pytest.raises(AirflowFailException, match=r"the name is taken by a type"):
+        lifecycle.create()
+
+
 def test_two_creations_at_once_take_turns_and_both_succeed(lifecycle: Lifecycle) -> None:
     found: list[object] = []
 

@@ -198,6 +198,33 @@ def test_a_pending_detach_of_somebody_else_that_the_policy_expires_is_finished_a
     assert not lifecycle.exists(OLD)
 
 
+@pytest.mark.parametrize("default", [False, True])
+def test_names_that_are_exchanged_while_it_waits_take_no_other_partition_off(lifecycle: Lifecycle, *, default: bool) -> None:
+    if default:
+        lifecycle.sql("CREATE TABLE app.events_default PARTITION OF app.events DEFAULT")
+    lifecycle.archive_partition(OLD)
+    failed: list[BaseException] = []
+
+    def detach() -> None:
+        try:
+            lifecycle.detach(OLD, policy=lifecycle.policy(lock_attempts=60))
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            failed.append(error)
+
+    with lifecycle.connect() as other:
+        other.execute("LOCK TABLE app.events IN SHARE UPDATE EXCLUSIVE MODE")
+        thread = threading.Thread(target=detach)
+        thread.start()
+        time.sleep(1.5)
+        for old, new in (("events_p202408", "aside"), ("events_p202611", "events_p202408"), ("aside", "events_p202611")):
+            other.execute(f"ALTER TABLE app.{old} RENAME TO {new}".encode())
+        other.commit()
+        thread.join()
+    assert len(failed) == 1
+    assert "was renamed or replaced while this step waited" in str(failed[0])
+    assert len([name for name in lifecycle.partitions() if name != "events_default"]) == 5
+
+
 def test_two_detaches_at_once_take_turns(lifecycle: Lifecycle) -> None:
     names = [OLD, "app.events_p202409", "app.events_p202410"]
     for name in names:

@@ -109,6 +109,41 @@ def test_a_column_added_after_the_detach_refuses_the_drop(detached: Lifecycle) -
     assert detached.exists(OLD)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE app.events DROP COLUMN note; ALTER TABLE app.events ADD COLUMN note text DEFAULT 'the new truth'",
+        "ALTER TYPE app.mood RENAME VALUE 'fine' TO 'splendid'",
+    ],
+)
+def test_what_reads_differently_without_a_row_written_is_archived_again_before_it_goes(lifecycle: Lifecycle, change: str) -> None:
+    lifecycle.sql("CREATE TYPE app.mood AS ENUM ('fine'); ALTER TABLE app.events ADD COLUMN mood app.mood DEFAULT 'fine'")
+    lifecycle.archive_partition(OLD)
+    lifecycle.sql(change)
+    with pytest.raises(AirflowFailException, match=r"has other columns than its archive"):
+        lifecycle.detach(OLD)
+    assert "read back and compared" in lifecycle.archive_partition(OLD)
+    lifecycle.detach(OLD)
+    lifecycle.drop(OLD)
+    assert not lifecycle.exists(OLD)
+
+
+def test_a_table_rewritten_between_archive_and_drop_is_dropped_after_at_most_one_more_archive(detached: Lifecycle) -> None:
+    detached.sql(f"VACUUM FULL {OLD}")
+    detached.archive_partition(OLD)
+    detached.drop(OLD)
+    assert not detached.exists(OLD)
+
+
+def test_a_partition_that_was_attached_again_by_hand_and_seen_so_is_no_longer_ours_to_drop(detached: Lifecycle) -> None:
+    detached.sql(f"ALTER TABLE app.events ATTACH PARTITION {OLD} FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00')")
+    detached.heal()
+    detached.sql(f"ALTER TABLE app.events DETACH PARTITION {OLD}")
+    with pytest.raises(AirflowFailException, match=r"the ledger does not know it"):
+        detached.drop(OLD)
+    assert detached.exists(OLD)
+
+
 def test_a_writer_that_has_not_committed_makes_it_give_way(detached: Lifecycle) -> None:
     with detached.connect(application_name="a late writer") as writer:
         writer.execute(f"INSERT INTO {OLD} VALUES (99, 1, '2024-08-05')".encode())

@@ -52,7 +52,7 @@ def order(evidence: Evidence, compression: str = "zstd") -> Order:
         partition_key_type="timestamp with time zone",
         lower_bound="2025-10-01 00:00:00+00",
         upper_bound="2025-11-01 00:00:00+00",
-        columns_digest="d",
+        shape_digest="d",
         snapshot="10:20:15",
         snapshot_xmin=10,
         snapshot_taken_at=datetime(2025, 10, 15, tzinfo=UTC),

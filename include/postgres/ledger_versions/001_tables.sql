@@ -49,7 +49,7 @@ CREATE TABLE partition_lifecycle.archive (
   partition         text NOT NULL,
   lower_bound       text NOT NULL,
   upper_bound       text NOT NULL,
-  columns_digest    text NOT NULL,
+  shape_digest      text NOT NULL,
   path              text NOT NULL,
   manifest_sha256   text NOT NULL,
   rows              bigint NOT NULL,

@@ -9,3 +9,8 @@ SELECT c.relname AS name,
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s
+UNION ALL
+SELECT t.typname, 'a type'
+  FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ WHERE n.nspname = %(schema)s AND t.typrelid = 0 AND t.typelem = 0

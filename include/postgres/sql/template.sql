@@ -2,6 +2,8 @@
 SELECT CASE WHEN c.relkind = 'r' THEN am.amname END AS access_method,
        ts.spcname AS tablespace,
        c.relpersistence = 'u' AS unlogged,
+       c.relkind = 'r' AND c.relrowsecurity AS row_security,
+       c.relkind = 'r' AND c.relforcerowsecurity AS force_row_security,
        coalesce(c.reloptions, '{}') AS options,
        coalesce(toast.reloptions, '{}') AS toast_options,
        c.relreplident::text AS replica_identity
