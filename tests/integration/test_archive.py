@@ -323,7 +323,7 @@ def test_a_database_in_another_encoding_is_archived_as_well(lifecycle: Lifecycle
         connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
     try:
         for name in ("latin", "ascii"):
-            uri = lifecycle.uri.replace(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"] or "", name)
+            uri = lifecycle.uri.replace(str(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]), name)
             monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
             with psycopg.connect(uri, autocommit=True, client_encoding="UTF8") as connection:
                 connection.execute("CREATE SCHEMA app; CREATE TABLE app.t (a text, at timestamptz NOT NULL) PARTITION BY RANGE (at)")
