@@ -59,7 +59,7 @@ def migrate_metadata() -> None:
 
 def run_dag(dag_id: str, conf: dict[str, Any] | None = None) -> Outcome:
     """Run a DAG to its end, in this process. A fresh DagBag each time: params leak from run to run on one DAG object."""
-    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - see above
+    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - Airflow reads its settings when it is imported
 
     bag = DagBag(PROJECT / "dags")
     if bag.import_errors:
@@ -94,8 +94,8 @@ def _instance_name(instance: Any) -> str:  # noqa: ANN401 - an ORM object of Air
 
 
 def _plan_of(dag_id: str, run_id: str) -> dict[str, Any] | None:
-    from airflow.models.xcom import XComModel  # noqa: PLC0415 - see above
-    from airflow.utils.session import create_session  # noqa: PLC0415
+    from airflow.models.xcom import XComModel  # noqa: PLC0415 - Airflow reads its settings when it is imported
+    from airflow.utils.session import create_session  # noqa: PLC0415 - Airflow reads its settings when it is imported
 
     with create_session() as session:
         found = session.scalars(XComModel.get_many(run_id=run_id, task_ids=["plan"], dag_ids=[dag_id], key="plan")).first()

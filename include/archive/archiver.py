@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -136,7 +136,7 @@ def _write(file: HashingWriter, order: Order, blocks: Iterable[bytes], tally: Ta
                 progress(tally.evidence.rows, file.size, said_at - begun)
 
 
-def _tally_file(place: StoragePath, opened: Any, manifest: Manifest, tally: Tally) -> None:  # noqa: ANN401 - fsspec's files share no type
+def _tally_file(place: StoragePath, opened: IO[bytes], manifest: Manifest, tally: Tally) -> None:
     try:
         parquet = pq.ParquetFile(opened)
         if not parquet.schema_arrow.equals(schema_of(manifest.columns)):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import IO, Protocol, Self
 
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 
@@ -23,34 +23,54 @@ class StoragePath(Protocol):
     """What we need of a path; `airflow.sdk.ObjectStoragePath` and `upath.UPath` have it."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The last part."""
+
     @property
-    def protocol(self) -> str: ...  # noqa: D102
+    def protocol(self) -> str:
+        """Such as `file` or `s3`."""
+
     @property
-    def path(self) -> str: ...  # noqa: D102
+    def path(self) -> str:
+        """Without the protocol."""
+
     @property
-    def parent(self) -> Self: ...  # noqa: D102
+    def parent(self) -> Self:
+        """The folder it lies in."""
+
     def __truediv__(self, key: str) -> Self: ...
-    def open(self, mode: str) -> Any: ...  # noqa: ANN401, D102
-    def exists(self) -> bool: ...  # noqa: D102
-    def iterdir(self) -> Iterator[Self]: ...  # noqa: D102
-    def is_dir(self) -> bool: ...  # noqa: D102
-    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None: ...  # noqa: D102
-    def rename(self, target: Self) -> object: ...  # noqa: D102
-    def unlink(self) -> None: ...  # noqa: D102
-    def rmdir(self) -> None: ...  # noqa: D102
+    def open(self, mode: str) -> IO[bytes]:
+        """A binary file."""
+
+    def exists(self) -> bool:
+        """Whether there is a file or folder."""
+
+    def iterdir(self) -> Iterator[Self]:
+        """What lies in the folder."""
+
+    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None:
+        """Make the folder, where the storage has such."""
+
+    def rename(self, target: Self) -> object:
+        """Give it another name in the same storage."""
+
+    def unlink(self) -> None:
+        """Remove the file."""
+
+    def rmdir(self) -> None:
+        """Remove the empty folder."""
 
 
 class HashingWriter:
     """A binary file that counts and hashes what is written to it."""
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - fsspec's files share no type
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size = 0
         self.closed = False
 
-    def write(self, data: Any) -> int:  # noqa: ANN401 - anything with the buffer protocol
+    def write(self, data: bytes | memoryview) -> int:
         """Write, hash and count."""
         self._digest.update(data)
         self._file.write(data)
@@ -137,7 +157,7 @@ def _is_local(path: StoragePath) -> bool:
     return path.protocol in ("file", "local", "")
 
 
-def _flush_to_disk(target: StoragePath, file: Any) -> None:  # noqa: ANN401 - fsspec's files share no type
+def _flush_to_disk(target: StoragePath, file: IO[bytes]) -> None:
     if _is_local(target):
         file.flush()
         os.fsync(file.fileno())
