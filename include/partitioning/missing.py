@@ -20,15 +20,19 @@ def missing_pieces(
     Lazy: a reference date some centuries away has millions of them.
     """
     calendar = Calendar.of_key(policy.interval, key_type, policy.timezone)
-    pieces = (
-        (period, Bounds(max(gap.lower, period.bounds.lower), min(gap.upper, period.bounds.upper)))
-        for gap in _window(policy, calendar, existing, horizon).minus(partition.bounds for partition in existing if partition.bounds)
-        for period in takewhile(lambda period, end=gap.upper: period.bounds.lower < end, calendar.periods_from(gap.lower))  # type: ignore[misc]
-    )
+    window = _window(policy, calendar, existing, horizon)
+    gaps = window.minus(partition.bounds for partition in existing if partition.bounds)
+    pieces = (piece for gap in gaps for piece in _cut(gap, calendar))
     for period, group in groupby(pieces, key=lambda piece: piece[0]):
         free = [bounds for _, bounds in group if not horizon.is_past(bounds)]
         if free:
             yield period, free
+
+
+def _cut(gap: Bounds, calendar: Calendar) -> Iterator[tuple[Period, Bounds]]:
+    """The gap, period by period, each with its part of the gap."""
+    for period in takewhile(lambda period: period.bounds.lower < gap.upper, calendar.periods_from(gap.lower)):
+        yield period, Bounds(max(gap.lower, period.bounds.lower), min(gap.upper, period.bounds.upper))
 
 
 def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Partition], horizon: Horizon) -> Bounds:

@@ -29,8 +29,11 @@ POLL = 0.2
 class Log(Protocol):
     """What we need of a logger; `logging.Logger` and Airflow's have it."""
 
-    def info(self, msg: str, /, *arguments: Any) -> Any: ...  # noqa: ANN401, D102
-    def warning(self, msg: str, /, *arguments: Any) -> Any: ...  # noqa: ANN401, D102
+    def info(self, msg: str, /, *arguments: object) -> object:
+        """What goes on."""
+
+    def warning(self, msg: str, /, *arguments: object) -> object:
+        """What a person should look at."""
 
 
 class _GaveWayError(Exception):
