@@ -16,7 +16,7 @@ from include.archive.storage import HashingWriter, StoragePath, digest_of, new_f
 from include.partitioning.column import Column, Evidence
 from include.partitioning.errors import ArchiveMismatchError
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 """Bytes of CSV that become one row group: what bounds the memory, and what a reader reads at a time."""
 
 REPORT_EVERY = 5.0
@@ -131,6 +131,8 @@ def _write(file: HashingWriter, order: Order, blocks: Iterable[bytes], tally: Ta
             table = parse_block(block, order.columns)
             tally.add(table)
             writer.write_table(table, row_group_size=max(1, table.num_rows))
+            del table
+            pa.default_memory_pool().release_unused()  # the allocator would otherwise keep what each block has freed
             if time.monotonic() - said_at >= REPORT_EVERY:
                 said_at = time.monotonic()
                 progress(tally.evidence.rows, file.size, said_at - begun)
