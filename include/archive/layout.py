@@ -1,7 +1,7 @@
-"""Where an archive lies: `<path>/<schema>.<table>/<partition>/<archive id>/`, so that one wildcard finds all months of a table.
+"""Where an archive lies: `<path>/<schema>.<table>/<partition>/archive_version=<n>/`, so that one wildcard finds all months of a table.
 
-A partition that was written to after its archive is archived again, in a folder beside the first: the ledger, or the newest
-`snapshot_taken_at` among the manifests, says which one holds the rows as they were at the end.
+A partition that was written to after its archive is archived again, as the next version beside the first: the highest
+version is the one that holds the rows as they were at the end. `archive_version` is a key that Hive-style readers make a column of.
 """
 
 import hashlib
@@ -9,18 +9,40 @@ import re
 from typing import TypeVar
 
 from include.archive.manifest import MANIFEST
-from include.archive.storage import UPLOADING, StoragePath, translated
+from include.archive.storage import UPLOADING, StoragePath, is_local, listed, translated
 from include.partitioning.names import TableName
 
 P = TypeVar("P", bound=StoragePath)
-DATA_FILE = "part-00000.parquet"
+_DATA_FILE = re.compile(r"part-\d{5}\.parquet")
+_VERSION = re.compile(r"archive_version=([1-9]\d{0,8})")
 _LONGEST = 120
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+def table_folder(root: P, parent: TableName) -> P:
+    """The folder that holds every archive of one table's partitions."""
+    return root / f"{_safe(parent.schema)}.{_safe(parent.name)}"
+
+
 def partition_folder(root: P, parent: TableName, partition: TableName) -> P:
     """The folder that holds every archive of one partition."""
-    return root / f"{_safe(parent.schema)}.{_safe(parent.name)}" / _safe(partition.name)
+    return table_folder(root, parent) / _safe(partition.name)
+
+
+def version_folder(folder: P, version: int) -> P:
+    """The folder of one archive."""
+    return folder / f"archive_version={version}"
+
+
+def version_of(folder: str) -> int | None:
+    """The number in a version folder's path; None if it is no such path."""
+    match = _VERSION.fullmatch(folder.rstrip("/").rpartition("/")[2])
+    return int(match[1]) if match else None
+
+
+def data_file(number: int) -> str:
+    """Name of one data file, from 0."""
+    return f"part-{number:05d}.parquet"
 
 
 def remove_half_archive(folder: StoragePath) -> bool:
@@ -28,17 +50,17 @@ def remove_half_archive(folder: StoragePath) -> bool:
 
     :returns: whether there was one.
     """
+    files = listed(folder)
+    names = [file.name.removeprefix(UPLOADING) for file in files]
+    if MANIFEST in [file.name for file in files] or not all(name == MANIFEST or _DATA_FILE.fullmatch(name) for name in names):
+        return False
     with translated(f'remove "{folder}"'):
-        if not folder.exists() or (folder / MANIFEST).exists():
-            return False
-        files = list(folder.iterdir())
-        if not all(file.name.removesuffix(UPLOADING) in (DATA_FILE, MANIFEST) for file in files):
-            return False
         for file in files:
             file.unlink()
-        if folder.exists():  # an object store has no folders: there it went with its last object
+        if is_local(folder) and folder.exists():
             folder.rmdir()
-        return True
+            return True
+    return bool(files)
 
 
 def _safe(name: str) -> str:

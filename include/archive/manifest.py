@@ -5,23 +5,34 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from include.partitioning.blueprint import Blueprint, TableObject
 from include.partitioning.column import Column, Evidence
 from include.partitioning.errors import ArchiveMismatchError
+from include.partitioning.partition import Cluster
 
-MANIFEST = "manifest.json"
+MANIFEST = "_manifest.json"
+"""Readers of Parquet folders (Arrow, Spark, Hive, Trino, Athena) leave names with a leading underscore out."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Block(_Frozen):
+    """Some consecutive rows of a file, and the SHA-256 of the very text that the server's COPY sent for them."""
+
+    rows: int
+    sha256: str
+
+
 class ArchivedFile(_Frozen):
-    """One data file beside the manifest."""
+    """One data file beside the manifest; a row group holds one or more whole blocks."""
 
     name: str
     bytes: int
     sha256: str
     rows: int
+    blocks: tuple[Block, ...]
 
 
 class Source(_Frozen):
@@ -42,33 +53,55 @@ class Source(_Frozen):
     snapshot_xmin: int
     snapshot_taken_at: datetime
 
+    @property
+    def cluster(self) -> Cluster:
+        """Which database it was."""
+        return Cluster(self.system_identifier, self.database_oid)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Which partition it was: OIDs, names and bounds."""
+        names = (self.parent, self.partition, self.lower_bound, self.upper_bound)
+        return (self.cluster, self.parent_oid, self.partition_oid, *names)
+
 
 class Manifest(_Frozen):
-    """Everything but the rows.
+    """Everything but the rows; docs/archive-format.md says it for people who write a reader.
 
-    :param columns: in the table's order; those whose type Arrow does not hold are text in the files.
-    :param ddl: statements that build an empty table like the archived one.
-    :param content_sha256: over every value of every row, in the order of the files.
+    :param version: number of this archive among those of its partition, from 1; a later one replaces the earlier.
+    :param columns: in the table's order; those that are not native are text in the files.
+    :param companions: by column, the text column that holds the values which the native type lacks.
+    :param objects: constraints and indexes, without the table's name; the order is one in which they can be built.
+    :param ddl: the same as statements that build an empty table like the archived one, for a person.
     :param evidence: what the server, by itself, said the rows add up to.
+    :param proof: how the stored objects were compared with the table: standard, full or restore.
     :param versions: of the server and of the libraries that wrote the files.
     """
 
     format: Literal["postgresql-partition-archive"] = "postgresql-partition-archive"
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     archive_id: str
+    version: int
     source: Source
     columns: tuple[Column, ...]
+    companions: dict[str, str]
+    objects: tuple[TableObject, ...]
     ddl: tuple[str, ...]
     rows: int
     files: tuple[ArchivedFile, ...]
-    content_sha256: str
     evidence: Evidence
+    proof: str
     versions: dict[str, str]
 
     @property
     def data_bytes(self) -> int:
         """Size of the data files together."""
         return sum(file.bytes for file in self.files)
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What it takes to build the table again."""
+        return Blueprint(self.columns, self.objects)
 
     def to_json(self) -> bytes:
         """The manifest as it is stored."""

@@ -1,22 +1,33 @@
 """Files in a place that may be a local folder or an object store, by way of fsspec paths (`upath.UPath` and its like).
 
-A file is written under a temporary name and takes its own only when it is complete. Errors of the store become ours: what
-may pass is `StorageUnavailableError`, what will not is `ArchiveError`.
+A file appears whole or not at all: on a disk it is written under a temporary name, synced and renamed; in an object store
+an upload that is not completed leaves no object. Errors of the store become ours: what may pass is
+`StorageUnavailableError`, what will not is `ArchiveError`.
 """
 
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol, Self
+from typing import IO, Protocol, Self, TypeVar
+
+from fsspec import AbstractFileSystem
 
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 
-UPLOADING = ".uploading"
+UPLOADING = "_uploading-"
+"""Before the name of a file on a disk that is not complete; readers of Parquet folders leave names with a leading underscore out."""
+
+UPLOAD_PART = 32 << 20
+"""Bytes of one part of an upload to an object store, which are held in memory: S3 takes 10,000 parts, so a file of 320 GB."""
+
 _CHUNK = 1 << 20
 _CLIENTS = ("botocore", "aiobotocore", "s3fs", "gcsfs", "google", "adlfs", "azure", "aiohttp", "requests", "urllib3")
 """Libraries of object stores, whose errors have no common base: no credentials, no such endpoint, throttled."""
+
+
+P = TypeVar("P", bound="StoragePath")
 
 
 class StoragePath(Protocol):
@@ -38,6 +49,10 @@ class StoragePath(Protocol):
     def parent(self) -> Self:
         """The folder it lies in."""
 
+    @property
+    def fs(self) -> AbstractFileSystem:
+        """The storage it is in."""
+
     def __truediv__(self, key: str) -> Self: ...
     def open(self, mode: str) -> IO[bytes]:
         """A binary file."""
@@ -50,9 +65,6 @@ class StoragePath(Protocol):
 
     def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None:
         """Make the folder, where the storage has such."""
-
-    def rename(self, target: Self) -> object:
-        """Give it another name in the same storage."""
 
     def unlink(self) -> None:
         """Remove the file."""
@@ -102,14 +114,39 @@ def new_file(target: StoragePath) -> Iterator[HashingWriter]:
     """
     with translated(f'write "{target}"'):
         if target.exists():
-            raise ArchiveError(f'"{target}" exists already; an archive is never overwritten')
-        temporary = target.parent / (target.name + UPLOADING)
-        with temporary.open("wb") as file:
-            writer = HashingWriter(file)
-            yield writer
-            _flush_to_disk(target, file)
-        temporary.rename(target)
-        flush_folders(target)
+            raise FileExistsError(str(target))
+        with _local_file(target) if is_local(target) else _upload(target) as file:
+            yield HashingWriter(file)
+
+
+@contextmanager
+def _local_file(target: StoragePath) -> Iterator[IO[bytes]]:
+    place = Path(target.path)
+    temporary = place.with_name(UPLOADING + place.name)
+    with temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(place)
+    flush_folders(target)
+
+
+@contextmanager
+def _upload(target: StoragePath) -> Iterator[IO[bytes]]:
+    """Leaving an fsspec file by an exception would complete the upload of what there is, so it is given up explicitly.
+
+    S3 itself refuses a second object of the same name (`x`: If-None-Match).
+    """
+    mode = "xb" if target.protocol in ("s3", "s3a") else "wb"
+    file = target.fs.open(target.path, mode, block_size=UPLOAD_PART)
+    try:
+        yield file
+    except BaseException:
+        with suppress(Exception):  # the storage may be what failed; its own rules for unfinished uploads take care of the rest
+            file.discard()
+        file.closed = True
+        raise
+    file.close()
 
 
 def read_bytes(path: StoragePath) -> bytes:
@@ -153,21 +190,33 @@ def translated(what: str) -> Iterator[None]:
         raise StorageUnavailableError(f"{what}: {type(error).__name__}: {error}; check the storage connection") from error
 
 
-def _is_local(path: StoragePath) -> bool:
+def is_local(path: StoragePath) -> bool:
+    """Whether it is a file of this machine's file system."""
     return path.protocol in ("file", "local", "")
 
 
-def _flush_to_disk(target: StoragePath, file: IO[bytes]) -> None:
-    if _is_local(target):
-        file.flush()
-        os.fsync(file.fileno())
+def make_folder(folder: StoragePath) -> None:
+    """Make a new folder and those above it; an object store has none, and must not be made to create a bucket.
+
+    :raises ArchiveError: it exists.
+    """
+    if is_local(folder):
+        with translated(f'make "{folder}"'):
+            folder.mkdir(parents=True, exist_ok=False)
+
+
+def listed(folder: P) -> list[P]:
+    """What lies in a folder now, by name; nothing if there is no such folder."""
+    with translated(f'list "{folder}"'):
+        folder.fs.invalidate_cache()  # another worker may have written since this process looked last
+        if not folder.exists():
+            return []
+        return sorted(folder.iterdir(), key=lambda each: each.name)
 
 
 def flush_folders(target: StoragePath) -> None:
-    """A new name is durable only once its folder was synced; the archive's, the partition's and the table's may all be new."""
-    if not _is_local(target):
-        return
-    for place in Path(target.path).parents[:3]:
+    """A new name is durable only once its folder was synced; those of the version, partition, table and path may all be new."""
+    for place in Path(target.path).parents[:4]:
         handle = os.open(place, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -42,7 +42,12 @@ class Horizon:
 
 def why_kept(policy: PartitionPolicy, table: PartitionedTable, partition: Partition, horizon: Horizon) -> str | None:
     """The first condition that keeps an attached partition, or None if it may be destroyed."""
-    return _not_past(partition, horizon) or _not_ordinary(partition) or _misaligned(policy, table, partition) or _last(table, partition)
+    ordinary = _held(partition) or _not_past(partition, horizon) or _not_ordinary(partition)
+    return ordinary or _misaligned(policy, table, partition) or _last(table, partition)
+
+
+def _held(partition: Partition) -> str | None:
+    return None if partition.held is None else f"it is held {partition.held}"
 
 
 def _not_past(partition: Partition, horizon: Horizon) -> str | None:

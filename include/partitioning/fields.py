@@ -111,3 +111,10 @@ WaitTimeoutField = Annotated[
     _AS_DURATION,
     _TEXT,
 ]
+ArchiveDurationField = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long"),
+    _AS_DURATION,
+    _TEXT,
+]

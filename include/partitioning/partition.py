@@ -23,6 +23,7 @@ class Partition:
     :param bounds: None for the DEFAULT partition.
     :param rows: the planner's estimate, without a scan; None before the first ANALYZE or VACUUM.
     :param ours: the ledger says that this package created it.
+    :param held: until when and why it may not be touched; None if it may.
     """
 
     name: TableName
@@ -32,6 +33,7 @@ class Partition:
     detach_pending: bool = False
     rows: int | None = None
     ours: bool = False
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Cluster:
 
     system_identifier: int
     database_oid: int
+
+    @property
+    def identity(self) -> str:
+        """Both numbers, as a policy writes them."""
+        return f"{self.system_identifier}/{self.database_oid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class DetachedPartition:
     :param drop_after: database time; None where the policy says `on_expiry: detach`.
     :param found_as: the name that the OID has in the catalog today; None if it is gone.
     :param attached: whether the OID is somebody's partition today (again, or still).
+    :param held: until when and why it may not be touched; None if it may.
     """
 
     name: TableName
@@ -85,3 +93,4 @@ class DetachedPartition:
     drop_after: datetime | None
     found_as: TableName | None
     attached: bool
+    held: str | None = None

@@ -124,7 +124,7 @@ def _expires(
     policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon, database_now: datetime
 ) -> tuple[list[Expire], list[str]]:
     records = [each for each in sorted(detached, key=lambda each: each.bounds) if _waits_for_drop(each)]
-    expired = [each for each in records if horizon.is_past(each.bounds)]
+    expired = [each for each in records if horizon.is_past(each.bounds) and each.held is None]
     in_grace = [_waiting(policy, each) for each in expired if each.drop_after is not None and each.drop_after > database_now]
     to_drop = [_waiting(policy, each) for each in expired if each.drop_after is None or each.drop_after <= database_now]
     findings = [
@@ -132,6 +132,7 @@ def _expires(
         for each in records
         if not horizon.is_past(each.bounds)
     ]
+    findings += [f'"{each.name}" {each.bounds} was detached and is not dropped: it is held {each.held}' for each in records if each.held]
     due: list[Expire] = []
     for partition in table.partitions:
         if partition.bounds is None or not horizon.is_past(partition.bounds):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
+    ArchiveDurationField,
     ArchivePathField,
     LockTimeoutField,
     ScheduleField,
@@ -35,6 +36,21 @@ class OnExpiry(StrEnum):
     DETACH = "detach"
 
 
+class Proof(StrEnum):
+    """How an archive is compared with its table before it counts; each compares what the one before does, and more."""
+
+    STANDARD = "standard"
+    FULL = "full"
+    RESTORE = "restore"
+
+
+class FirstDrop(StrEnum):
+    """When a table's first partition may be dropped."""
+
+    ANY_TIME = "any_time"
+    AFTER_DRILL = "after_drill"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -49,6 +65,22 @@ class ArchivePolicy(_Frozen):
     conn_id: str | None = Field(None, description="Airflow connection of the storage.", examples=["aws_default"])
     compression: Annotated[str, Field(pattern="^(zstd|snappy|gzip|none)$")] = Field(
         "zstd", description="Compression of the Parquet pages: zstd, snappy, gzip or none.", examples=["zstd"]
+    )
+    proof: Proof = Field(
+        Proof.STANDARD,
+        description="standard: stored rows against what the server sent; full: also against a second reading; restore: also loaded and compared.",
+        examples=["standard"],
+    )
+    files: int = Field(
+        1, strict=True, ge=1, le=16, description="Files per partition, each written by a connection of its own.", examples=[1]
+    )
+    max_duration: ArchiveDurationField = Field(
+        timedelta(hours=12), description="Longest that the snapshot of one archive may hold back vacuum.", examples=["12 hours"]
+    )
+    former_databases: tuple[str, ...] = Field(
+        (),
+        description="`<system identifier>/<database OID>` of databases whose archives may lie below the same path: what this one was before.",
+        examples=[["7382948271645539921/16384"]],
     )
 
 
@@ -88,6 +120,11 @@ class PartitionPolicy(_Frozen):
     )
     on_expiry: OnExpiry = Field(OnExpiry.DROP, description="drop, or detach: ends there and keeps the table.", examples=["drop"])
     destroy_without_archive: bool = Field(False, strict=True, description="Needed to drop without an archive.", examples=[False])
+    first_drop: FirstDrop = Field(
+        FirstDrop.ANY_TIME,
+        description="any_time, or after_drill: nothing is dropped before one archive of the table was restored and compared.",
+        examples=["after_drill"],
+    )
     max_drops_per_run: int = Field(12, strict=True, ge=1, description="Most partitions that one run expires.", examples=[12])
     max_creates_per_run: int = Field(120, strict=True, ge=1, description="Most partitions that one run creates.", examples=[120])
     archive: ArchivePolicy | None = Field(
@@ -132,6 +169,8 @@ class PartitionPolicy(_Frozen):
             raise refusal("contradicts `archive`; remove one of them", "destroy_without_archive")
         if self.detached_retention is not None and self.on_expiry is OnExpiry.DETACH:
             raise refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
+        if self.first_drop is FirstDrop.AFTER_DRILL and self.archive is None:
+            raise refusal("waits for the restore of an archive, but the policy has no `archive`; remove it, or add one", "first_drop")
         if self.recent_view is not None and self.recent_view.name == self.table:
             raise refusal("is the table itself; a view needs a name of its own", "recent_view")
         return self

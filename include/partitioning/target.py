@@ -53,6 +53,8 @@ def _detached_target(policy: PartitionPolicy, record: DetachedPartition, horizon
         )
     if record.attached:
         raise DestructionRefusedError(f'"{record.name}" is attached to another table; it is none of this policy\'s business any more')
+    if record.held is not None:
+        raise DestructionRefusedError(f'"{record.name}" is held {record.held}')
     if not horizon.is_past(record.bounds):
         raise DestructionRefusedError(
             f'"{record.name}" {record.bounds} was detached, but the policy (retention: {policy.retention}) keeps it as of this date; attach it again'

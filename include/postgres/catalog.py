@@ -1,10 +1,10 @@
 """What the catalog says: the partitioned table, its partitions, and any relation by its OID. Reads only."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import Connection
 
@@ -18,6 +18,16 @@ from include.partitioning.policy import PartitionPolicy
 from include.postgres.queries import Row, row, rows
 
 
+class Noted(Protocol):
+    """What we need of a ledger."""
+
+    def created(self) -> frozenset[tuple[int, Bounds]]:
+        """OIDs and bounds of the partitions that we created."""
+
+    def holds(self, cluster: Cluster) -> dict[int, str]:
+        """By OID, until when and why a relation may not be touched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A relation as it is now, found by its OID. `attached`: it is somebody's partition, also while a detach is pending."""
@@ -28,23 +38,25 @@ class Relation:
     attached: bool
 
 
-def read_table(connection: Connection[Any], policy: PartitionPolicy, ours: Iterable[tuple[int, Bounds]] = ()) -> PartitionedTable:
+def read_table(connection: Connection[Any], policy: PartitionPolicy, noted: Noted | None = None) -> PartitionedTable:
     """The policy's table with its partitions.
 
-    :param ours: OIDs and bounds of partitions that the ledger says we created.
+    :param noted: what the ledger says of partitions, whichever they are.
     :raises CatalogMismatchError: no such table, not range-partitioned by exactly the policy's key, or a key that does not fit the interval.
     """
     found = row(connection, "table", schema=policy.table.schema, name=policy.table.name)
     key_type = _checked(policy, found)
     assert found is not None  # noqa: S101 - _checked refuses None; this is for the type checker
-    partitions = _partitions(connection, found["oid"], frozenset(ours))
+    cluster = Cluster(found["system_identifier"], found["database_oid"])
+    ours, holds = (noted.created(), noted.holds(cluster)) if noted else (frozenset(), {})
+    partitions = _partitions(connection, found["oid"], ours, holds)
     return PartitionedTable(
         policy.table,
         found["oid"],
         found["key"],
         key_type,
         found["owner"],
-        Cluster(found["system_identifier"], found["database_oid"]),
+        cluster,
         connection.info.server_version,
         partitions,
     )
@@ -81,16 +93,17 @@ def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
     return known[0]
 
 
-def _partitions(connection: Connection[Any], parent: int, ours: frozenset[tuple[int, Bounds]]) -> tuple[Partition, ...]:
-    found = [_partition(each, ours) for each in rows(connection, "partitions", parent=parent)]
+def _partitions(
+    connection: Connection[Any], parent: int, ours: frozenset[tuple[int, Bounds]], holds: Mapping[int, str]
+) -> tuple[Partition, ...]:
+    found = [_partition(each, ours, holds) for each in rows(connection, "partitions", parent=parent)]
     return tuple(sorted(found, key=lambda each: (each.bounds is None, each.bounds or Bounds(BEGINNING, END))))
 
 
-def _partition(found: Row, ours: frozenset[tuple[int, Bounds]]) -> Partition:
+def _partition(found: Row, ours: frozenset[tuple[int, Bounds]], holds: Mapping[int, str]) -> Partition:
     bounds = None if found["bound"] == "DEFAULT" else parse_bounds(found["bound"])
-    name = TableName(found["schema"], found["name"])
-    kind = Kind(found["kind"])
-    return Partition(name, found["oid"], bounds, kind, found["detach_pending"], found["rows"], (found["oid"], bounds) in ours)
+    name, kind, oid = TableName(found["schema"], found["name"]), Kind(found["kind"]), found["oid"]
+    return Partition(name, oid, bounds, kind, found["detach_pending"], found["rows"], (oid, bounds) in ours, holds.get(oid))
 
 
 def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:

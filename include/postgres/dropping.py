@@ -35,6 +35,9 @@ def drop_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, 
     def work(connection: Connection[Any]) -> int:
         executor.run(statements.set_local_role(table.owner))
         executor.run(statements.lock_exclusively(partition.name))
+        executor.run(statements.reset_role())  # the owner may not read the ledger
+        _check_hold(ledger, table, partition)
+        executor.run(statements.set_local_role(table.owner))
         _check_identity(connection, partition)
         rows = _check_content(connection, doomed)
         executor.run(statements.drop_table(partition.name))
@@ -77,10 +80,17 @@ def _check_identity(connection: Connection[Any], partition: DetachedPartition) -
         raise DestructionRefusedError(f'"{partition.name}" has other columns than when it was detached; look at it by hand')
 
 
+def _check_hold(ledger: Ledger, table: PartitionedTable, partition: DetachedPartition) -> None:
+    """Once more, because somebody may have set it while the objects were read."""
+    held = ledger.holds(table.cluster).get(partition.oid)
+    if held is not None:
+        raise DestructionRefusedError(f'"{partition.name}" is held {held}')
+
+
 def _check_content(connection: Connection[Any], doomed: Doomed) -> int:
     if doomed.archive is None:
         return 0
-    compared = compare_with_archive(connection, doomed.partition.name, doomed.partition.oid, doomed.archive)
+    compared = compare_with_archive(connection, doomed.partition.name, doomed.partition.oid, doomed.archive.archived)
     if not compared.same:
         raise DestructionRefusedError(
             f'"{doomed.partition.name}" is not dropped: {compared.why_not}; the next run archives it again and then drops it'

@@ -13,10 +13,11 @@ from psycopg import Connection
 from include.partitioning.bounds import Bounds, KeyType, parse_bounds
 from include.partitioning.errors import LedgerTooNewError
 from include.partitioning.names import TableName
-from include.partitioning.partition import DetachedPartition, PartitionedTable
+from include.partitioning.partition import Cluster, DetachedPartition, PartitionedTable
 from include.postgres.queries import Row, query, row, rows
+from include.postgres.unchanged import Archived
 
-VERSION = 1
+VERSION = 2
 """Newest version this code knows; `ledger_versions/` has one script for each."""
 
 
@@ -48,13 +49,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRecord:
-    """An archive that was read back and compared.
+    """An archive.
 
     :param path: the archive's folder, as a URL.
     :param rows: rows in the archive.
     :param bytes: size of its data files.
     :param snapshot_xmin: `pg_snapshot_xmin` of the export, 64 bits wide, epoch included.
     :param shape_digest: of what the stored rows read as; see `catalog.shape_digest`.
+    :param proof: standard, full or restore.
+    :param manifest: the manifest, byte for byte; None for archives of the first ledger version.
+    :param verified_at: when it was compared with the table; None if it was only found in the storage.
     """
 
     archive_id: str
@@ -64,7 +68,51 @@ class ArchiveRecord:
     bytes: int
     snapshot_xmin: int
     shape_digest: str
+    proof: str | None = None
+    manifest: str | None = None
     verified_at: datetime | None = None
+
+    @property
+    def archived(self) -> Archived:
+        """What the table must be like to be the one that was archived."""
+        return Archived(self.shape_digest, self.snapshot_xmin, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which partition an archive was made of, as its manifest has it. Bounds are ISO texts in UTC."""
+
+    cluster: Cluster
+    parent_oid: int
+    partition: str
+    partition_oid: int
+    lower_bound: str
+    upper_bound: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPartition:
+    """The newest archive of a partition that may be long gone.
+
+    :param drilled_at: when it was last restored for a drill.
+    """
+
+    name: TableName
+    bounds: Bounds
+    archive: ArchiveRecord
+    drilled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredTable:
+    """A table that was built from an archive and exists; `finished` is False for what an interrupted restore left."""
+
+    name: TableName
+    oid: int
+    archive_id: str
+    mode: str
+    finished: bool
+    attached: bool
 
 
 class Ledger:
@@ -108,21 +156,70 @@ class Ledger:
         """Whether this table's history has the action on the relation with this OID, however it ended."""
         return any(each["yes"] for each in self._rows_if_installed("has_event", action=action, oid=oid))
 
-    def begun_archives(self, oid: int) -> list[str]:
-        """Where archives of the relation with this OID were begun; those that were finished are among them."""
-        return [each["detail"] for each in self._rows_if_installed("begun_archives", oid=oid)]
+    def begun_archives(self, oid: int) -> dict[str, bool]:
+        """Where archives of the relation with this OID were begun, and whether each is known as finished."""
+        return {each["detail"]: each["finished"] for each in self._rows_if_installed("begun_archives", oid=oid)}
 
     def events_of_run(self) -> list[Row]:
         """Everything this DAG run has recorded, in order."""
         return self._rows_if_installed("events_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)
 
-    def record_archive(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds, archive: ArchiveRecord) -> None:
-        """Note an archive that was read back and compared. The same archive twice is one row."""
-        self._write("record_archive", **_key(table), **_bound_texts(bounds), oid=oid, partition=str(partition), **asdict(archive))
+    def record_archive(self, origin: Origin, archive: ArchiveRecord, *, verified: bool) -> None:
+        """Note an archive. The same archive twice is one row.
+
+        :param verified: it was compared with the table at hand just now.
+        """
+        values = asdict(archive) | _cluster(origin.cluster) | asdict(origin)
+        self._write("record_archive", **values, verified=verified)
+
+    def archives(self) -> list[ArchivedPartition]:
+        """The newest archive of every partition this table ever had."""
+        return [_archived(each) for each in self._rows_if_installed("archives", since=2)]
+
+    def hold(self, cluster: Cluster, partition: TableName, oid: int, held_until: datetime | None, reason: str) -> None:
+        """Keep a partition from being archived, detached or dropped.
+
+        :param held_until: exclusive; None: until the entry is deleted.
+        """
+        self._write("record_hold", **_cluster(cluster), oid=oid, partition=str(partition), held_until=held_until, reason=reason)
+
+    def holds(self, cluster: Cluster) -> dict[int, str]:
+        """What is held now: by OID, until when and why, for a person."""
+        found = self._rows_if_installed("holds", since=2, **_cluster(cluster))
+        return {each["oid"]: _hold_text(each) for each in found}
+
+    def restore_began(self, cluster: Cluster, relation: TableName, oid: int, archive_id: str, mode: str) -> None:
+        """Note a table that is going to be filled from an archive, in the transaction that creates it."""
+        self._write("restore_began", **_cluster(cluster), oid=oid, relation=str(relation), archive_id=archive_id, mode=mode)
+
+    def restore_finished(self, cluster: Cluster, oid: int) -> None:
+        """Note that it was filled and compared."""
+        self._write("restore_finished", **_cluster(cluster), oid=oid)
+
+    def restored(self, cluster: Cluster) -> list[RestoredTable]:
+        """Tables built from this table's archives that exist."""
+        found = self._rows_if_installed("restored", since=2, **_cluster(cluster))
+        return [
+            RestoredTable(
+                TableName(each["schema"], each["name"]),
+                each["oid"],
+                each["archive_id"],
+                each["mode"],
+                each["finished_at"] is not None,
+                each["attached"],
+            )
+            for each in found
+        ]
+
+    def drilled_at(self) -> datetime | None:
+        """When an archive of this table was last restored and compared, for a drill."""
+        found = self._rows_if_installed("drilled_at")
+        moment: datetime | None = found[0]["moment"] if found else None
+        return moment
 
     def latest_archive(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds) -> ArchiveRecord | None:
         """The newest verified archive of exactly this partition: same cluster, OIDs, name and bounds."""
-        found = self._rows_if_installed("latest_archive", **_key(table), **_bound_texts(bounds), oid=oid, partition=str(partition))
+        found = self._rows_if_installed("latest_archive", since=2, **_key(table), **_bound_texts(bounds), oid=oid, partition=str(partition))
         return ArchiveRecord(**found[0]) if found else None
 
     def announce_detach(self, table: PartitionedTable, partition: TableName, oid: int, bounds: Bounds, columns_digest: str) -> None:
@@ -140,7 +237,8 @@ class Ledger:
 
     def detached(self, table: PartitionedTable) -> list[DetachedPartition]:
         """What we detached, or began to detach, from this very table and have not dropped."""
-        return [_detached(table, each) for each in self._rows_if_installed("detached", **_key(table))]
+        holds = self.holds(table.cluster)
+        return [_detached(table, each, holds) for each in self._rows_if_installed("detached", **_key(table))]
 
     def forget_reattached(self, table: PartitionedTable) -> list[str]:
         """Remove entries of partitions that were detached by us and are attached again; returns their names."""
@@ -164,8 +262,9 @@ class Ledger:
             )
         return installed == VERSION
 
-    def _rows_if_installed(self, name: str, /, **values: object) -> list[Row]:
-        return self._rows(name, parent=self._parent, **values) if self.version() else []
+    def _rows_if_installed(self, name: str, /, *, since: int = 1, **values: object) -> list[Row]:
+        """Nothing, too, where the schema is still of a version before `since`, which had no such table or column."""
+        return self._rows(name, parent=self._parent, **values) if self.version() >= since else []
 
     def _rows(self, name: str, /, **values: object) -> list[Row]:
         return rows(self._connection, f"ledger/{name}", **values)
@@ -182,7 +281,7 @@ def _script(version: int) -> bytes:
     return next(file for file in folder.iterdir() if file.name.startswith(f"{version:03}_")).read_bytes()
 
 
-def _detached(table: PartitionedTable, found: Row) -> DetachedPartition:
+def _detached(table: PartitionedTable, found: Row, holds: dict[int, str]) -> DetachedPartition:
     return DetachedPartition(
         name=TableName.parse(found["partition"]),
         oid=found["oid"],
@@ -194,11 +293,26 @@ def _detached(table: PartitionedTable, found: Row) -> DetachedPartition:
         drop_after=found["drop_after"],
         found_as=TableName(found["schema_today"], found["name_today"]) if found["name_today"] else None,
         attached=found["attached"],
+        held=holds.get(found["oid"]),
     )
 
 
 def _key(table: PartitionedTable) -> dict[str, int]:
-    return {"system_identifier": table.cluster.system_identifier, "database_oid": table.cluster.database_oid, "parent_oid": table.oid}
+    return {**_cluster(table.cluster), "parent_oid": table.oid}
+
+
+def _cluster(cluster: Cluster) -> dict[str, int]:
+    return {"system_identifier": cluster.system_identifier, "database_oid": cluster.database_oid}
+
+
+def _archived(found: Row) -> ArchivedPartition:
+    record = {key: found[key] for key in ArchiveRecord.__dataclass_fields__}
+    return ArchivedPartition(TableName.parse(found["partition"]), _bounds(found), ArchiveRecord(**record), found["drilled_at"])
+
+
+def _hold_text(found: Row) -> str:
+    until = f"until {found['held_until']:%Y-%m-%d %H:%M} UTC" if found["held_until"] else "until the hold is lifted"
+    return f"{until}: {found['reason']}"
 
 
 def _text(name: TableName | None) -> str | None:

@@ -30,6 +30,7 @@ SETTINGS = {
     "synchronous_commit": "on",  # what the ledger says must survive a crash
     "default_tablespace": "",
     "default_table_access_method": "heap",
+    "synchronize_seqscans": "off",  # two readings of a table come in the same order
     "check_function_bodies": "off",
     "client_min_messages": "notice",
 }

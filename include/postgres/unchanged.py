@@ -12,7 +12,6 @@ from psycopg import Connection, sql
 
 from include.partitioning.names import TableName
 from include.postgres import catalog
-from include.postgres.ledger import ArchiveRecord
 from include.postgres.queries import row
 from include.postgres.statements import named
 
@@ -28,14 +27,23 @@ class Comparison:
     why_not: str | None = None
 
 
-def compare_with_archive(connection: Connection[Any], table: TableName, oid: int, archive: ArchiveRecord) -> Comparison:
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What an archive says of the table it was made of; see the ledger's columns of these names."""
+
+    shape_digest: str
+    snapshot_xmin: int
+    rows: int
+
+
+def compare_with_archive(connection: Connection[Any], table: TableName, oid: int, archived: Archived) -> Comparison:
     """Compare `table` with its archive: the same columns, and the same rows.
 
     What rows read as may change without any being written (`ADD COLUMN … DEFAULT`, `RENAME VALUE` of an enum), so the rows alone do not tell.
     """
-    if catalog.shape_digest(connection, oid) != archive.shape_digest:
+    if catalog.shape_digest(connection, oid) != archived.shape_digest:
         return Comparison(same=False, why_not="its columns are not, or do not read as, those that were archived")
-    return compare_since(connection, table, archive.snapshot_xmin, archive.rows)
+    return compare_since(connection, table, archived.snapshot_xmin, archived.rows)
 
 
 def compare_since(connection: Connection[Any], table: TableName, snapshot_xmin: int, archived_rows: int) -> Comparison:

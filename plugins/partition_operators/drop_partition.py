@@ -4,16 +4,17 @@ from typing import ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.archive.archiver import check_objects, read_manifest
+from include.archive.proof import check_objects
+from include.archive.shelf import read_manifest
 from include.partitioning.errors import DestructionRefusedError
-from include.partitioning.policy import OnExpiry
+from include.partitioning.policy import FirstDrop, OnExpiry
 from include.partitioning.target import Target
 from include.postgres import statements
 from include.postgres.dropping import Doomed, drop_partition, why_not_yet
 from include.postgres.ledger import ArchiveRecord
-from partition_operators.archive_partition import opened
+from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
-from partition_operators.lifecycle_operator import Step
+from partition_operators.lifecycle_operator import Step, read_clock, refuse_clock_difference
 
 
 class DropPartitionOperator(ExpiryOperator):
@@ -44,7 +45,13 @@ class DropPartitionOperator(ExpiryOperator):
         waits = why_not_yet(target.detached, step.database_now)
         if waits is not None:
             raise AirflowSkipException(waits)
+        if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at() is None:
+            raise AirflowSkipException(
+                f'"{target.name}" is not dropped yet: first_drop is after_drill, and no archive of "{step.table.name}" has been restored and '
+                "compared; run the DAG partition_restore_drill"
+            )
         archive = self._checked_archive(step, target)
+        refuse_clock_difference(read_clock(step))
         rows = drop_partition(step.executor, step.ledger, step.table, Doomed(target.detached, archive))
         kept = f"{rows:,} rows are in {archive.path}" if archive else "without an archive: destroy_without_archive is set"
         return f'dropped "{target.name}"; {kept}'

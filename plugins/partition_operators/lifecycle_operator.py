@@ -1,8 +1,8 @@
 """What all operators share: arguments that mean the same everywhere, a prepared connection, and errors that Airflow understands."""
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
@@ -45,6 +45,8 @@ class Step:
     executor: Executor
     ledger: Ledger
     context: Context
+    connect: Callable[[], AbstractContextManager[Connection[Any]]]
+    """Opens one more connection like the first."""
 
 
 class LifecycleOperator(BaseOperator):
@@ -120,26 +122,38 @@ class LifecycleOperator(BaseOperator):
         reference = parse_reference_date(self.reference_date, policy.timezone)
         dry_run = parse_flag("dry_run", self.dry_run)
         run = _identity(context)
-        with translated(f'connect to "{self.postgres_conn_id or policy.postgres_conn_id}"'):
-            hook = PostgresHook(postgres_conn_id=self.postgres_conn_id or policy.postgres_conn_id)
-            connection = cast("Connection[Any]", hook.get_conn())
-        try:
+        with self._connected(policy) as connection:
             with translated(f'read the catalog for "{policy.table}"'):
-                prepare(connection, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
                 ledger = Ledger(connection, policy.table, run)
-                table = catalog.read_table(connection, policy, ledger.created())
+                table = catalog.read_table(connection, policy, ledger)
                 now = catalog.database_now(connection)
             budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
             executor = Executor(connection, budget, self.log)
             self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
-            yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context)
+            yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
+
+    @contextmanager
+    def _connected(self, policy: PartitionPolicy) -> Iterator[Connection[Any]]:
+        """A prepared connection, closed at the end of the block."""
+        conn_id = self.postgres_conn_id or policy.postgres_conn_id
+        with translated(f'connect to "{conn_id}"'):
+            connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=conn_id).get_conn())
+        try:
+            with translated(f'prepare the connection "{conn_id}"'):
+                prepare(connection, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
+            yield connection
         finally:
             connection.close()
 
 
 def read_again(step: Step) -> Step:
     """The step with the table as it is now; to be called once a lock keeps others from changing it."""
-    return replace(step, table=catalog.read_table(step.connection, step.policy, step.ledger.created()))
+    return replace(step, table=catalog.read_table(step.connection, step.policy, step.ledger))
+
+
+def read_clock(step: Step) -> Step:
+    """The step with the database's clock as it is now; long work may lie between the two."""
+    return replace(step, database_now=catalog.database_now(step.connection))
 
 
 def refuse_clock_difference(step: Step) -> None:

@@ -153,7 +153,7 @@ def test_a_writer_that_has_not_committed_makes_it_give_way(detached: Lifecycle) 
 def damage(lifecycle: Lifecycle, how: str) -> None:
     file = data_file(lifecycle)
     data = file.read_bytes()
-    manifest = file.parent / "manifest.json"
+    manifest = file.parent / "_manifest.json"
     match how:
         case "flip":
             file.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
@@ -170,7 +170,7 @@ def damage(lifecycle: Lifecycle, how: str) -> None:
         case "another partition's":
             lifecycle.archive_partition("app.events_p202409")
             other = next(lifecycle.archive.glob("*/events_p202409/*"))
-            for name in ("part-00000.parquet", "manifest.json"):
+            for name in ("part-00000.parquet", "_manifest.json"):
                 (file.parent / name).write_bytes((other / name).read_bytes())
 
 

@@ -80,7 +80,7 @@ def live(lifecycle: Lifecycle, policy: PartitionPolicy) -> None:
 
 
 def the_state(lifecycle: Lifecycle) -> dict[str, Any]:
-    manifests = [file.parent for file in lifecycle.archive.glob("*/*/*/manifest.json")]
+    manifests = [file.parent for file in lifecycle.archive.glob("*/*/*/_manifest.json")]
     latest = lifecycle.value("SELECT path FROM partition_lifecycle.archive ORDER BY verified_at DESC LIMIT 1")
     return {
         "partitions": lifecycle.partitions(),

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-
 from include.archive.format import arrow_type, parse_block, schema_of
+
 from include.partitioning.column import Column
 from include.partitioning.errors import ArchiveError
 

@@ -1,0 +1,3 @@
+SELECT max(happened_at) AS moment
+  FROM partition_lifecycle.event
+ WHERE parent = %(parent)s AND action = 'drill' AND outcome = 'done'

@@ -1,0 +1,64 @@
+"""Where a policy's archives are, opened through Airflow's connection."""
+
+from airflow.sdk import ObjectStoragePath
+
+from include.archive.manifest import MANIFEST, Manifest
+from include.archive.shelf import read_manifest
+from include.archive.storage import listed
+from include.partitioning.errors import PermanentError
+from include.partitioning.policy import ArchivePolicy
+from include.postgres.ledger import ArchiveRecord, Origin
+from partition_operators.lifecycle_operator import Step
+
+
+def archive_policy(step: Step) -> ArchivePolicy:
+    """The policy's archive.
+
+    :raises PermanentError: it has none.
+    """
+    if step.policy.archive is None:
+        raise PermanentError(f'the policy of "{step.policy.table}" has no archive; add one')
+    return step.policy.archive
+
+
+def archive_root(step: Step) -> ObjectStoragePath:
+    """The folder of the policy."""
+    archive = archive_policy(step)
+    return ObjectStoragePath(archive.path, conn_id=archive.conn_id)
+
+
+def opened(step: Step, path: str) -> ObjectStoragePath:
+    """An archive's folder, by the connection of the policy."""
+    return ObjectStoragePath(path, conn_id=step.policy.archive.conn_id if step.policy.archive else None)
+
+
+def manifest_of(step: Step, record: ArchiveRecord) -> Manifest:
+    """The stored manifest; if it is lost, the ledger's copy: either is enough to find and check the rows.
+
+    :raises ArchiveMismatchError: the stored one is another, or both are lost.
+    """
+    folder = opened(step, record.path)
+    if record.manifest is not None and MANIFEST not in [each.name for each in listed(folder)]:
+        return Manifest.from_json(record.manifest.encode(), f"the ledger's copy of the manifest of {record.path}")
+    return read_manifest(folder, record.manifest_sha256)
+
+
+def record_of(folder: ObjectStoragePath, manifest: Manifest, sha256: str) -> ArchiveRecord:
+    """What the ledger notes of an archive."""
+    return ArchiveRecord(
+        archive_id=manifest.archive_id,
+        path=str(folder),
+        manifest_sha256=sha256,
+        rows=manifest.rows,
+        bytes=manifest.data_bytes,
+        snapshot_xmin=manifest.source.snapshot_xmin,
+        shape_digest=manifest.source.shape_digest,
+        proof=manifest.proof,
+        manifest=manifest.to_json().decode(),
+    )
+
+
+def origin_of(manifest: Manifest) -> Origin:
+    """Which partition an archive was made of."""
+    source = manifest.source
+    return Origin(source.cluster, source.parent_oid, source.partition, source.partition_oid, source.lower_bound, source.upper_bound)
