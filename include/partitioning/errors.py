@@ -61,6 +61,10 @@ class ArchiveMismatchError(ArchiveError):
     """What lies in the storage is not what was archived, or not what the table holds."""
 
 
+class RestoreRefusedError(PermanentError):
+    """An archive cannot be restored as was asked. What had been built for it is gone again."""
+
+
 class LedgerTooNewError(PermanentError):
     """The bookkeeping schema was written by a newer version of this package."""
 

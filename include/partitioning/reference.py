@@ -8,18 +8,19 @@ from include.partitioning.errors import BadArgumentError
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2999
 
 
-def parse_reference_date(text: str, timezone: str) -> datetime:
+def parse_reference_date(text: str, timezone: str, name: str = "reference_date") -> datetime:
     """Read an ISO date or timestamp; without an offset it is wall-clock time in `timezone`, a date its midnight, read as PostgreSQL does.
 
+    :param name: of the argument, for messages.
     :raises BadArgumentError: not ISO, not a real date, an unrendered template, or outside the years 1900 to 2999.
     """
     stripped = str(text).strip()
     try:
         parsed = datetime.fromisoformat(stripped)
     except ValueError as error:
-        raise BadArgumentError(f'reference_date "{text}" is not an ISO date or timestamp, such as 2026-11-01') from error
+        raise BadArgumentError(f'{name} "{text}" is not an ISO date or timestamp, such as 2026-11-01') from error
     if not EARLIEST_YEAR <= parsed.year <= LATEST_YEAR:
-        raise BadArgumentError(f'reference_date "{text}" lies outside the years {EARLIEST_YEAR} to {LATEST_YEAR}')
+        raise BadArgumentError(f'{name} "{text}" lies outside the years {EARLIEST_YEAR} to {LATEST_YEAR}')
     return parsed.astimezone(UTC) if parsed.tzinfo else instant_of(parsed, timezone)
 
 

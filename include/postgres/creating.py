@@ -26,13 +26,20 @@ def creation_statements(table: PartitionedTable, template: Template, create: Cre
     """Everything that makes the partition, in order; the last is ATTACH."""
     name = create.name
     return [
-        _create_table(table, template, name),
+        like_parent(table, template, name),
         statements.bounds_check(name, fitted(name.name, "_bounds"), table.key, table.key_type, create.bounds),
+        *dressing_statements(template, name),
+        statements.attach(table.name, name, table.key_type, create.bounds),
+    ]
+
+
+def dressing_statements(template: Template, name: TableName) -> list[sql.Composed]:
+    """What makes the table like its siblings, beyond what it has from the parent."""
+    return [
         *(_own_object(each, name, template) for each in template.own_objects),
         *(_grant(each, name) for each in template.grants),
         *_row_security(template, name),
         *_replica_identity(template, name),
-        statements.attach(table.name, name, table.key_type, create.bounds),
     ]
 
 
@@ -52,7 +59,7 @@ def create_partition(executor: Executor, ledger: Ledger, table: PartitionedTable
         for statement in creation_statements(table, template, create):
             executor.run(statement)
         oid = _oid(connection, create.name)
-        _use_identity_index(executor, template, create.name, oid)
+        use_identity_index(executor, template, create.name, oid)
         executor.run(statements.reset_role())
         ledger.record(Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=executor.lock_wait_ms, detail=create.reason))
 
@@ -66,11 +73,17 @@ def locked_relations(connection: Connection[Any], table: PartitionedTable) -> li
     return [table.oid, *default, *joined]
 
 
-def _create_table(table: PartitionedTable, template: Template, name: TableName) -> sql.Composed:
-    """EXCLUDING IDENTITY: from 17 on partitions share the parent's, and ATTACH refuses a table with its own."""
+def like_parent(table: PartitionedTable, template: Template, name: TableName, *, indexes: bool = True) -> sql.Composed:
+    """A table with the parent's columns and constraints.
+
+    EXCLUDING IDENTITY: from 17 on partitions share the parent's, and ATTACH refuses a table with its own.
+
+    :param indexes: False for a table that is filled first: building them once is faster than keeping them up row by row.
+    """
+    without = sql.SQL("" if indexes else " EXCLUDING INDEXES")
     parts = [
         sql.SQL("CREATE UNLOGGED TABLE") if template.unlogged else sql.SQL("CREATE TABLE"),
-        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY)").format(statements.named(name), statements.named(table.name)),
+        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY{})").format(statements.named(name), statements.named(table.name), without),
     ]
     if template.access_method:
         parts.append(sql.SQL("USING {}").format(sql.Identifier(template.access_method)))
@@ -131,7 +144,7 @@ def _replica_identity(template: Template, name: TableName) -> list[sql.Composed]
     return [sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(statements.named(name), words[template.replica_identity])]
 
 
-def _use_identity_index(executor: Executor, template: Template, name: TableName, oid: int) -> None:
+def use_identity_index(executor: Executor, template: Template, name: TableName, oid: int) -> None:
     """Which index it is shows only once LIKE has named them; the table is locked by us alone until the commit."""
     if template.replica_identity != "i" or template.sibling is None:
         return

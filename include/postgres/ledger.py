@@ -70,6 +70,7 @@ class ArchiveRecord:
     shape_digest: str
     proof: str | None = None
     manifest: str | None = None
+    snapshot_taken_at: datetime | None = None
     verified_at: datetime | None = None
 
     @property
@@ -175,6 +176,10 @@ class Ledger:
     def archives(self) -> list[ArchivedPartition]:
         """The newest archive of every partition this table ever had."""
         return [_archived(each) for each in self._rows_if_installed("archives", since=2)]
+
+    def archive_ids(self) -> frozenset[str]:
+        """Of all archives of this table that are written down, older versions included."""
+        return frozenset(each["archive_id"] for each in self._rows_if_installed("archive_ids"))
 
     def hold(self, cluster: Cluster, partition: TableName, oid: int, held_until: datetime | None, reason: str) -> None:
         """Keep a partition from being archived, detached or dropped.

@@ -68,6 +68,16 @@ def drop_constraint(table: TableName, constraint: str) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
 
 
+def validate_constraint(table: TableName, constraint: str) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the table, ROW SHARE on one that is referred to (manual, ALTER TABLE)."""
+    return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
+
+
+def truncate(table: TableName) -> sql.Composed:
+    """Of a table that nobody else uses yet."""
+    return sql.SQL("TRUNCATE {}").format(named(table))
+
+
 def lock_exclusively(table: TableName) -> sql.Composed:
     """Keep everybody out until the end of the transaction."""
     return sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(named(table))

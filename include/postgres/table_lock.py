@@ -14,8 +14,8 @@ def table_lock(executor: Executor, table: PartitionedTable) -> AbstractContextMa
 
 
 @contextmanager
-def advisory_lock(executor: Executor, oid: int, what: str) -> Iterator[None]:
-    """Hold the lock of the relation with this OID for the block; it goes with the connection if we die.
+def advisory_lock(executor: Executor, key: int | str, what: str) -> Iterator[None]:
+    """Hold the lock of the relation with this OID, or of this name of something else, for the block; it goes with the connection if we die.
 
     It is tried again and again rather than waited for: a waiting statement holds a snapshot, for which the
     CONCURRENTLY phases of whoever has the lock would wait in turn.
@@ -25,12 +25,12 @@ def advisory_lock(executor: Executor, oid: int, what: str) -> Iterator[None]:
     connection = executor.connection
 
     def holders() -> list[Row]:
-        taken = row(connection, "advisory_lock_try", oid=oid)
-        return [] if taken and taken["taken"] else rows(connection, "advisory_lock_holders", oid=oid)
+        taken = row(connection, "advisory_lock_try", oid=key)
+        return [] if taken and taken["taken"] else rows(connection, "advisory_lock_holders", oid=key)
 
     executor.wait_until(what, holders)
     try:
         yield
     finally:
         if not connection.closed and not connection.broken:
-            rows(connection, "advisory_lock_release", oid=oid)
+            rows(connection, "advisory_lock_release", oid=key)

@@ -5,6 +5,7 @@ from airflow.sdk import ObjectStoragePath
 from include.archive.manifest import MANIFEST, Manifest
 from include.archive.shelf import read_manifest
 from include.archive.storage import listed
+from include.partitioning.bounds import Bounds, parse_bounds
 from include.partitioning.errors import PermanentError
 from include.partitioning.policy import ArchivePolicy
 from include.postgres.ledger import ArchiveRecord, Origin
@@ -55,6 +56,7 @@ def record_of(folder: ObjectStoragePath, manifest: Manifest, sha256: str) -> Arc
         shape_digest=manifest.source.shape_digest,
         proof=manifest.proof,
         manifest=manifest.to_json().decode(),
+        snapshot_taken_at=manifest.source.snapshot_taken_at,
     )
 
 
@@ -62,3 +64,8 @@ def origin_of(manifest: Manifest) -> Origin:
     """Which partition an archive was made of."""
     source = manifest.source
     return Origin(source.cluster, source.parent_oid, source.partition, source.partition_oid, source.lower_bound, source.upper_bound)
+
+
+def bounds_of(lower: str, upper: str) -> Bounds:
+    """Bounds as a manifest has them."""
+    return parse_bounds(f"FOR VALUES FROM ('{lower}') TO ('{upper}')")

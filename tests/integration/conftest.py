@@ -19,6 +19,8 @@ from partition_operators.drop_partition import DropPartitionOperator
 from partition_operators.heal_partitions import HealPartitionsOperator
 from partition_operators.lifecycle_operator import LifecycleOperator
 from partition_operators.plan_partitions import PlanPartitionsOperator
+from partition_operators.restore_drill import RestoreDrillOperator
+from partition_operators.restore_partition import RestorePartitionOperator
 
 AS_OF = "2026-11-22"
 
@@ -81,6 +83,20 @@ class Lifecycle:
     def drop(self, partition: str, **arguments: Any) -> str:
         said: str = self.run(DropPartitionOperator, partition=partition, **arguments)
         return said
+
+    def restore(self, partition: str, mode: str = "attach", **arguments: Any) -> str:
+        said: str = self.run(RestorePartitionOperator, partition=partition, mode=mode, **arguments)
+        return said
+
+    def drill(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(RestoreDrillOperator, **arguments)
+        return names
+
+    def expire(self, partition: str, **arguments: Any) -> None:
+        """Archive, detach and drop."""
+        self.archive_partition(partition, **arguments)
+        self.detach(partition, **arguments)
+        self.drop(partition, **arguments)
 
     def heal(self, **arguments: Any) -> list[str]:
         names: list[str] = self.run(HealPartitionsOperator, **arguments)

@@ -5,6 +5,7 @@ ALTER TABLE partition_lifecycle.archive
   ALTER COLUMN verified_at DROP DEFAULT,
   ADD COLUMN proof text,
   ADD COLUMN manifest text,
+  ADD COLUMN snapshot_taken_at timestamptz,
   ADD COLUMN recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp();
 CREATE INDEX archive_by_name ON partition_lifecycle.archive (parent, partition, recorded_at);
 COMMENT ON TABLE partition_lifecycle.archive IS 'Archives; snapshot_xmin is the 64-bit pg_snapshot_xmin of the export';

@@ -1,0 +1,74 @@
+"""Foreign keys for a table that is to become a partition: added without a look at the rows, then validated while nobody waits.
+
+ATTACH takes a validated foreign key that is there; otherwise it would check every row while it holds locks on the parent and on the
+table referred to.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, sql
+
+from include.partitioning.names import TableName, fitted
+from include.postgres import statements
+from include.postgres.executor import Executor
+from include.postgres.queries import rows
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key of a table.
+
+    :param definition: as the server prints it behind the constraint's name.
+    :param columns: here and there, in pairs.
+    """
+
+    name: str
+    definition: str
+    referenced: TableName
+    referenced_oid: int
+    columns: tuple[tuple[str, str], ...]
+    validated: bool
+
+
+def foreign_keys_of(connection: Connection[Any], oid: int) -> list[ForeignKey]:
+    """The foreign keys that a table has by itself."""
+    return [
+        ForeignKey(
+            each["name"],
+            each["definition"],
+            TableName(each["referenced_schema"], each["referenced_name"]),
+            each["referenced_oid"],
+            tuple(zip(each["columns"], each["referenced_columns"], strict=True)),
+            each["validated"],
+        )
+        for each in rows(connection, "foreign_keys_of", oid=oid)
+    ]
+
+
+def count_orphans(connection: Connection[Any], table: TableName, key: ForeignKey) -> int:
+    """Rows of `table` that refer to a row that is not there: the foreign key itself would name only the first."""
+    same = sql.SQL(" AND ").join(sql.SQL("r.{} = t.{}").format(sql.Identifier(there), sql.Identifier(here)) for here, there in key.columns)
+    known = sql.SQL(" AND ").join(sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(here)) for here, _ in key.columns)
+    statement = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {} t WHERE {} AND NOT EXISTS (SELECT FROM {} r WHERE {})").format(
+        statements.named(table), known, statements.named(key.referenced), same
+    )
+    found = connection.execute(statement).fetchone()
+    return int(found[0]) if found else 0
+
+
+def add_foreign_key(executor: Executor, owner: str, table: TableName, key: ForeignKey) -> None:
+    """Add it NOT VALID, in a moment, and validate it: writers of neither table wait for that (manual, ALTER TABLE)."""
+    name = fitted(table.name, f"_{key.columns[0][0][:20]}_fkey")
+    what = f'add foreign key "{key.name}" to "{table}"'
+    definition = statements.server_text(key.definition.removesuffix(" NOT VALID") + " NOT VALID")
+    add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(statements.named(table), sql.Identifier(name), definition)
+
+    def work(_: Connection[Any]) -> None:
+        executor.run(statements.set_local_role(owner))
+        executor.run(add)
+
+    executor.transaction(what, work, [key.referenced_oid])
+    if key.validated:
+        with executor.role(owner):
+            executor.long_statement(what, statements.validate_constraint(table, name))

@@ -1,0 +1,12 @@
+-- Foreign keys that a table has by itself, with the columns at both ends.
+SELECT con.conname AS name, pg_catalog.pg_get_constraintdef(con.oid) AS definition,
+       n.nspname AS referenced_schema, c.relname AS referenced_name, con.confrelid::bigint AS referenced_oid, con.convalidated AS validated,
+       (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.conkey) WITH ORDINALITY k(number, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.number) AS columns,
+       (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.confkey) WITH ORDINALITY k(number, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.number) AS referenced_columns
+  FROM pg_catalog.pg_constraint con
+  JOIN pg_catalog.pg_class c ON c.oid = con.confrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE con.conrelid = %(oid)s::oid AND con.contype = 'f' AND con.conparentid = 0
+ ORDER BY con.conname

@@ -1,0 +1,74 @@
+"""What the steps that bring archives back share: finding the archive, and reading its rows."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from airflow.sdk import ObjectStoragePath
+
+from include.archive.layout import partition_folder
+from include.archive.manifest import Manifest
+from include.archive.read_ahead import read_ahead
+from include.archive.shelf import archives_of_partition
+from include.archive.stored_rows import stored_digest, stored_text
+from include.archive.writing import Progress
+from include.partitioning.copy_text import RowDigest
+from include.partitioning.errors import BadArgumentError
+from include.partitioning.names import TableName
+from include.partitioning.plan_text import human_bytes
+from include.postgres.restoring import Restoration, Restorer
+from partition_operators.archive_storage import archive_root, bounds_of, manifest_of, opened
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArchive:
+    """An archive in the storage; the rows that `Restorer` asks for."""
+
+    folder: ObjectStoragePath
+    manifest: Manifest
+
+    def text(self, only: Collection[str]) -> Iterator[memoryview]:
+        """As COPY text; the next block is decoded while one is sent."""
+        return read_ahead(stored_text(self.folder, self.manifest, only=only))
+
+    def digest(self, only: Collection[str]) -> RowDigest:
+        """Of the same text."""
+        return stored_digest(self.folder, self.manifest, only)
+
+
+class RestoreOperator(LifecycleOperator):
+    """Base of the steps that restore archives; not used by itself."""
+
+    ui_color = "#e0f7fa"
+
+    def archive_of(self, step: Step, partition: TableName) -> StoredArchive:
+        """The newest archive of a partition: the ledger's, or, if it knows none, the storage's.
+
+        :raises BadArgumentError: there is none.
+        """
+        for each in step.ledger.archives():
+            if each.name == partition:
+                return StoredArchive(opened(step, each.archive.path), manifest_of(step, each.archive))
+        folder = partition_folder(archive_root(step), step.table.name, partition)
+        for stored in archives_of_partition(folder):
+            if stored.manifest.source.partition == str(partition):
+                self.log.warning("the ledger does not know this archive; it was found in the storage: %s", stored.folder)
+                return StoredArchive(stored.folder, stored.manifest)
+        known = ", ".join(str(each.name) for each in step.ledger.archives()) or "none"
+        raise BadArgumentError(f'there is no archive of "{partition}"; known are: {known}')
+
+    def restorer(self, step: Step, rows: int) -> Restorer:
+        """For the step's table; says in the log how loading goes on."""
+
+        def say(_: int, size: int, seconds: float) -> None:
+            self.log.info("sent %s to the server, %s/s, of %s rows", human_bytes(size), human_bytes(round(size / seconds)), f"{rows:,}")
+
+        progress = Progress(say)
+        return Restorer(step.executor, step.ledger, step.table, lambda size: progress.add(0, size))
+
+    def restoration(self, stored: StoredArchive, name: TableName, mode: str) -> Restoration:
+        """What is to be built of an archive, under which name."""
+        manifest = stored.manifest
+        origin = TableName.parse(manifest.source.partition)
+        bounds = bounds_of(manifest.source.lower_bound, manifest.source.upper_bound)
+        return Restoration(manifest.archive_id, origin, bounds, manifest.rows, manifest.blueprint, stored, name, mode)
