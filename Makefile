@@ -5,7 +5,7 @@ RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 DATABASE ?=
 
-.PHONY: demo demo-psql demo-clean test lint unit integration slow check-policies schema
+.PHONY: demo demo-psql demo-clean test lint slow bench-archive check-policies schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,9 @@ test: $(VENV)/.test-ready lint  ## lint, types, import contracts, and all tests 
 
 slow: $(VENV)/.test-ready  ## the tests that take long
 	$(RUN) -m pytest -m slow
+
+bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, pg_dump and psql; ROWS=1000000 MEMORY_ROWS=5000000
+	$(RUN) -m tests.benchmarks.bench_archive --rows $(or $(ROWS),1000000) --memory-rows $(or $(MEMORY_ROWS),5000000)
 
 lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,7 @@
 """What the rows of an archive add up to, computed from the stored values, to be compared with what the server says."""
 
 from collections.abc import Sequence
+from decimal import Context
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,8 @@ from include.archive.schema import Field, fields_of
 from include.partitioning.column import Column, Evidence, Measures
 
 _UNSIGNED = 2**64
+_ALL_DIGITS = Context(prec=80)
+"""Python's own context would round to 28."""
 
 
 class Tally:
@@ -56,7 +59,7 @@ def _measured(array: pa.Array, field: Field, beside: int) -> Measures:
 def _number(array: pa.Array, key: str, field: Field) -> int:
     found = {"min": pc.min, "max": pc.max, "sum": pc.sum}[key](_numbers(array)).as_py()
     if field.column.decimal is not None:
-        found = found.scaleb(field.column.decimal[1])
+        found = found.scaleb(field.column.decimal[1], _ALL_DIGITS)
     return int(found) % _UNSIGNED if key == "sum" else int(found)  # Arrow's own sum of integers wraps around at 2^64 as well
 
 

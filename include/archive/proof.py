@@ -80,7 +80,7 @@ def check_second_reading(folder: StoragePath, manifest: Manifest, readings: Sequ
         stored = read_ahead(stored_text(folder, alone, TEXT))
         sent = iter(reading([block.rows for block in file.blocks]))
         for place in range(len(file.blocks) + 1):  # one more: rows behind the last
-            if next(stored, b"") != next(sent, b""):
+            if bytes(next(stored, b"")) != next(sent, b""):  # bytes, because a memoryview is compared item by item
                 raise ArchiveMismatchError(
                     f'"{folder / file.name}", block {place}: the rows stored are not those of a second reading of the table in the same '
                     "snapshot; nothing is dropped; archive the partition again, and if it happens again report it"

@@ -7,7 +7,7 @@ an upload that is not completed leaves no object. Errors of the store become our
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol, Self, TypeVar
@@ -116,15 +116,15 @@ def new_file(target: StoragePath) -> Iterator[HashingWriter]:
         if target.exists():
             raise FileExistsError(str(target))
         with _local_file(target) if is_local(target) else _upload(target) as file:
-            yield HashingWriter(file)
+            yield file
 
 
 @contextmanager
-def _local_file(target: StoragePath) -> Iterator[IO[bytes]]:
+def _local_file(target: StoragePath) -> Iterator[HashingWriter]:
     place = Path(target.path)
     temporary = place.with_name(UPLOADING + place.name)
     with temporary.open("wb") as file:
-        yield file
+        yield HashingWriter(file)
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(place)
@@ -132,21 +132,34 @@ def _local_file(target: StoragePath) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _upload(target: StoragePath) -> Iterator[IO[bytes]]:
+def _upload(target: StoragePath) -> Iterator[HashingWriter]:
     """Leaving an fsspec file by an exception would complete the upload of what there is, so it is given up explicitly.
 
-    S3 itself refuses a second object of the same name (`x`: If-None-Match).
+    So is one whose last request fails: its parts would lie in the bucket, unseen and paid for. S3 itself refuses a second object of
+    the same name (`x`: If-None-Match).
     """
     mode = "xb" if target.protocol in ("s3", "s3a") else "wb"
     file = target.fs.open(target.path, mode, block_size=UPLOAD_PART)
+    writer = HashingWriter(file)
     try:
-        yield file
+        yield writer
+        _complete(file, target, writer)
     except BaseException:
         with suppress(Exception):  # the storage may be what failed; its own rules for unfinished uploads take care of the rest
             file.discard()
         file.closed = True
         raise
-    file.close()
+
+
+def _complete(file: IO[bytes], target: StoragePath, written: HashingWriter) -> None:
+    """When the answer to the last request is lost, the client asks again, and is told that the object exists: it may be ours."""
+    try:
+        file.close()
+    except OSError:
+        with suppress(ArchiveError, StorageUnavailableError):
+            if digest_of(target) == (written.sha256, written.size):
+                return
+        raise
 
 
 def read_bytes(path: StoragePath) -> bytes:
@@ -154,7 +167,7 @@ def read_bytes(path: StoragePath) -> bytes:
 
     :raises ArchiveMismatchError: there is no such file.
     """
-    with translated(f'read "{path}"'), path.open("rb") as file:
+    with _opened_afresh(path) as file:
         data: bytes = file.read()
         return data
 
@@ -162,11 +175,20 @@ def read_bytes(path: StoragePath) -> bytes:
 def digest_of(path: StoragePath) -> tuple[str, int]:
     """SHA-256 and size of what lies in the store, read from beginning to end."""
     digest, size = hashlib.sha256(), 0
-    with translated(f'read "{path}"'), path.open("rb") as file:
+    with _opened_afresh(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest(), size
+
+
+@contextmanager
+def _opened_afresh(path: StoragePath) -> Iterator[IO[bytes]]:
+    """As it is now: a listing that this process has seen, with sizes and ETags, may be older than the object."""
+    with translated(f'read "{path}"'):
+        path.fs.invalidate_cache()
+        with path.open("rb") as file:
+            yield file
 
 
 @contextmanager
@@ -196,13 +218,16 @@ def is_local(path: StoragePath) -> bool:
 
 
 def make_folder(folder: StoragePath) -> None:
-    """Make a new folder and those above it; an object store has none, and must not be made to create a bucket.
+    """Make a new folder and those above it, durably; an object store has none, and must not be made to create a bucket.
 
     :raises ArchiveError: it exists.
     """
     if is_local(folder):
         with translated(f'make "{folder}"'):
+            place = Path(folder.path)
+            new = [each for each in (place, *place.parents) if not each.exists()]
             folder.mkdir(parents=True, exist_ok=False)
+            _flush(each.parent for each in new)
 
 
 def listed(folder: P) -> list[P]:
@@ -215,8 +240,12 @@ def listed(folder: P) -> list[P]:
 
 
 def flush_folders(target: StoragePath) -> None:
-    """A new name is durable only once its folder was synced; those of the version, partition, table and path may all be new."""
-    for place in Path(target.path).parents[:4]:
+    """A new name is durable only once its folder was synced; others may just have made those of the partition, table and path."""
+    _flush(Path(target.path).parents[:4])
+
+
+def _flush(folders: Iterable[Path]) -> None:
+    for place in folders:
         handle = os.open(place, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -74,9 +74,6 @@ class ArchivePolicy(_Frozen):
     files: int = Field(
         1, strict=True, ge=1, le=16, description="Files per partition, each written by a connection of its own.", examples=[1]
     )
-    max_duration: ArchiveDurationField = Field(
-        timedelta(hours=12), description="Longest that the snapshot of one archive may hold back vacuum.", examples=["12 hours"]
-    )
     former_databases: tuple[str, ...] = Field(
         (),
         description="`<system identifier>/<database OID>` of databases whose archives may lie below the same path: what this one was before.",
@@ -142,6 +139,9 @@ class PartitionPolicy(_Frozen):
     )
     wait_timeout: WaitTimeoutField = Field(
         timedelta(minutes=30), description="Longest wait of a phase that blocks nobody (CONCURRENTLY).", examples=["30 min"]
+    )
+    archive_max_duration: ArchiveDurationField = Field(
+        timedelta(hours=12), description="Longest that the snapshot of one archive may hold back vacuum.", examples=["12 hours"]
     )
     postgres_conn_id: str = Field(
         "postgres_default", min_length=1, description="Airflow connection of the database.", examples=["postgres_default"]

@@ -69,7 +69,7 @@ class Snapshot:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise WaitTooLongError(
-                f'"{self.table}" was not archived within archive.max_duration: its snapshot would hold back vacuum for longer than is allowed; '
+                f'"{self.table}" was not archived within archive_max_duration: its snapshot would hold back vacuum for longer than is allowed; '
                 "raise it, or write several files side by side (archive.files)"
             )
         return left

@@ -11,6 +11,7 @@ from psycopg import Connection
 from include.archive.layout import partition_folder, remove_half_archive, version_folder, version_of
 from include.archive.manifest import Manifest, Source
 from include.archive.proof import SecondReading, check_archive, check_objects, check_second_reading
+from include.archive.rendering import TEXT
 from include.archive.shelf import Stored, archives_of_partition, read_manifest, refuse_strangers, versions_in
 from include.archive.stored_rows import stored_digest, stored_text
 from include.archive.writing import BLOCK_BYTES, Order, Progress, commit_archive, write_archive
@@ -118,7 +119,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         except ArchiveMismatchError as error:
             self.log.warning("it is left alone, and the partition is archived anew: %s", error)
             return False
-        with snapshot(step.connection, target.name, target.oid, archive_policy(step).max_duration) as source:
+        with snapshot(step.connection, target.name, target.oid, step.policy.archive_max_duration) as source:
             ours = rows_digest(step.connection, target.name, manifest.columns, source.deadline)
         if ours != theirs:
             self.log.warning("it does not hold the rows of the table: it is left alone, and the partition is archived anew")
@@ -143,7 +144,7 @@ class ArchivePartitionOperator(ExpiryOperator):
 
     def _archive(self, step: Step, target: Target, place: ObjectStoragePath, version: int) -> str:
         step.ledger.record(Event("archive", "began", target.name, target.oid, target.bounds, detail=str(place)))
-        with snapshot(step.connection, target.name, target.oid, archive_policy(step).max_duration) as source:
+        with snapshot(step.connection, target.name, target.oid, step.policy.archive_max_duration) as source:
             manifest = self._write(step, target, place, source, version)
         self.log.info("reading %s back", place)
         check_archive(place, manifest, self._progress("%s of %s rows compared", manifest.rows).add)
@@ -180,7 +181,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         with _readers(step, source, len(parts)) as readers:
             blocks = [source.blocks(BLOCK_BYTES, pages, reader) for pages, reader in zip(parts, readers, strict=True)]
             manifest = write_archive(place, order, blocks, self._progress("%s of %s rows archived", evidence.rows))
-            seconds = policy.max_duration.total_seconds() - source.seconds_left
+            seconds = step.policy.archive_max_duration.total_seconds() - source.seconds_left
             self.log.info("the snapshot was held for %.0f s; vacuum waited for it in the whole database", seconds)
             if policy.proof is not Proof.STANDARD:
                 self.log.info("reading the table a second time, and comparing it with %s", place)
@@ -190,8 +191,7 @@ class ArchivePartitionOperator(ExpiryOperator):
 
     def _load_and_compare(self, step: Step, place: ObjectStoragePath, manifest: Manifest) -> None:
         self.log.info("loading %s into a scratch table, and comparing it there", place)
-        deadline_in = archive_policy(step).max_duration
-        found = loaded_for_proof(step.connection, manifest.columns, stored_text(place, manifest), deadline_in)
+        found = loaded_for_proof(step.connection, manifest.columns, stored_text(place, manifest, TEXT), step.policy.archive_max_duration)
         wanted = stored_digest(place, manifest)
         if found != wanted:
             raise ArchiveMismatchError(f'"{place}" does not read as it was when it is loaded again; nothing is dropped')
@@ -205,7 +205,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         return Progress(say)
 
     def _show(self, step: Step, target: Target, folder: ObjectStoragePath) -> str:
-        with snapshot(step.connection, target.name, target.oid, archive_policy(step).max_duration) as source:
+        with snapshot(step.connection, target.name, target.oid, step.policy.archive_max_duration) as source:
             self.log.info("    %s;", copy_statement(target.name, source.columns).as_string(step.connection))
         return f'would archive "{target.name}" below {folder}, unless an unchanged archive is there'
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from include.partitioning.plan import Plan, make_plan
 from include.partitioning.plan_text import as_dict, describe
+from include.partitioning.policy import FirstDrop
 from include.postgres import catalog
 from include.postgres.intentions import statements_of
 from include.postgres.recent_view import check_name
@@ -50,11 +51,20 @@ def current_plan(step: Step) -> Plan:
     plan = make_plan(
         step.policy, step.table, step.ledger.detached(step.table), names, reference=step.reference, database_now=step.database_now
     )
+    return replace(plan, findings=(*plan.findings, *_ledger_findings(step)))
+
+
+def _ledger_findings(step: Step) -> list[str]:
+    """What only the ledger knows."""
+    findings = []
     strangers = step.ledger.foreign_rows(step.table)
-    if not strangers:
-        return plan
-    finding = (
-        f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
-        "table was built anew or renamed; they are left alone"
-    )
-    return replace(plan, findings=(*plan.findings, finding))
+    if strangers:
+        findings.append(
+            f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
+            "table was built anew or renamed; they are left alone"
+        )
+    if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at() is None:
+        findings.append(
+            "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
+        )
+    return findings

@@ -8,6 +8,7 @@ from airflow.sdk import ObjectStoragePath
 from include.archive.layout import partition_folder
 from include.archive.manifest import Manifest
 from include.archive.read_ahead import read_ahead
+from include.archive.rendering import TEXT
 from include.archive.shelf import archives_of_partition
 from include.archive.stored_rows import stored_digest, stored_text
 from include.archive.writing import Progress
@@ -29,7 +30,7 @@ class StoredArchive:
 
     def text(self, only: Collection[str]) -> Iterator[memoryview]:
         """As COPY text; the next block is decoded while one is sent."""
-        return read_ahead(stored_text(self.folder, self.manifest, only=only))
+        return read_ahead(stored_text(self.folder, self.manifest, TEXT, only))
 
     def digest(self, only: Collection[str]) -> RowDigest:
         """Of the same text."""

@@ -22,6 +22,9 @@ policies:
 """
 
 
+FOR_ALL_TABLES = {"partition_restore", "partition_restore_drill", "partition_reconcile_archives"}
+
+
 def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:
     file = folder / "policies.yaml"
     file.write_text(text)
@@ -33,7 +36,7 @@ def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:
 
 def test_one_dag_for_each_policy_with_its_schedule_owner_and_tags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dags = bag(monkeypatch, tmp_path, POLICY + "  - {table: core.other, schedule: '0 3 * * *'}\n").dags
-    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_lifecycle.core.other"}
+    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_lifecycle.core.other", *FOR_ALL_TABLES}
     dag = dags["partition_lifecycle.core.sessions"]
     assert dag.tags >= {"partition-lifecycle", "core", "first"}
     assert (dag.catchup, dag.max_active_runs, dag.default_args["owner"]) == (False, 1, "the owner")
@@ -88,6 +91,24 @@ def test_a_broken_policy_gets_a_failing_dag_of_its_name_and_leaves_the_others_al
 
 def test_a_file_that_is_no_yaml_is_loud_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert set(bag(monkeypatch, tmp_path, "policies: [").dags) == {"partition_lifecycle.policy_files"}
+
+
+def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = POLICY + "  - {table: core.kept, retention: null, archive: null}\n"
+    dags = bag(monkeypatch, tmp_path, text).dags
+    form = dags["partition_restore"].params
+    assert form.get_param("table").schema["enum"] == ["core.sessions"]
+    assert form.get_param("mode").schema["enum"] == ["attach", "table", "verify"]
+    assert list(form) == ["table", "from", "to", "mode", "hold_until", "dry_run"]
+    assert upstream(dags["partition_restore"], "restore") == {"find"}
+    assert str(dags["partition_restore_drill"].schedule) == "@monthly"
+    for dag_id in FOR_ALL_TABLES:
+        assert all("When it fails" in str(getattr(task, "partial_kwargs", {}).get("doc_md") or task.doc_md) for task in dags[dag_id].tasks)
+
+
+def test_without_a_table_that_archives_there_is_nothing_to_restore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "policies: [{table: core.sessions, partition_key: created_at}]"
+    assert set(bag(monkeypatch, tmp_path, text).dags) == {"partition_lifecycle.core.sessions"}
 
 
 def python(code: str, **environment: str) -> dict[str, Any]:
@@ -145,5 +166,5 @@ def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> No
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
-    assert len(finished) == 11
+    assert len(finished) == 15
     assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)

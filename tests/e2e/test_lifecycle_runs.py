@@ -32,8 +32,8 @@ class World:
     def policy(self, retention: str) -> None:
         self.policies.write_text(POLICY.format(retention=retention, folder=self.folder / "archive"))
 
-    def run(self, **conf: Any) -> Outcome:
-        return local_airflow.run_dag(DAG, conf or None)
+    def run(self, dag_id: str = DAG, **conf: Any) -> Outcome:
+        return local_airflow.run_dag(dag_id, conf or None)
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.uri, autocommit=True) as connection:
@@ -178,3 +178,36 @@ def test_nothing_secret_is_in_the_log(world: World, monkeypatch: pytest.MonkeyPa
     assert world.run().state == "success"
     assert re.search("hunter2", capsys.readouterr().out) is None
     assert world.sql("SELECT count(*) FROM partition_lifecycle.event WHERE detail LIKE '%hunter2%'")[0][0] == 0
+
+
+def test_archives_are_drilled_and_brought_back_by_their_own_dags_and_the_next_run_leaves_them(world: World) -> None:
+    assert world.run().state == "success"
+    names = "SELECT partition FROM partition_lifecycle.archive ORDER BY lower_bound"
+    archived = [name for (name,) in world.sql(names)]
+    assert len(archived) == 3
+
+    drill = world.run("partition_restore_drill", archives=2)
+    assert (drill.state, drill.tasks) == ("success", {"drill[0]": "success"})
+    assert world.sql("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'drill' AND outcome = 'done'") == [(2,)]
+
+    bounds = world.sql("SELECT lower_bound::date::text, upper_bound::date::text FROM partition_lifecycle.archive ORDER BY lower_bound")
+    conf = {"table": "core.sessions", "from": bounds[1][0], "to": bounds[2][1], "mode": "attach", "hold_until": "2090-01-01"}
+    restored = world.run("partition_restore", **conf)
+    assert restored.state == "success"
+    assert restored.tasks == {"find": "success", "restore[0]": "success", "restore[1]": "success"}
+    state = world.state()
+    assert {name.removeprefix("core.") for name in archived[1:]} <= set(state) | {name.partition(".")[2] for name in state}
+    still_away = world.sql("SELECT rows FROM partition_lifecycle.archive ORDER BY lower_bound LIMIT 1")[0][0]
+    assert world.sql("SELECT count(*) FROM core.sessions")[0][0] + still_away == 2800
+
+    again = world.run()
+    assert again.state == "success"
+    assert again.plan is not None
+    assert again.plan["expire"] == []
+    assert sum("it is held until 2090-01-01" in finding for finding in again.plan["findings"]) == 2
+    assert world.state() == state
+
+    world.sql("DROP SCHEMA partition_lifecycle CASCADE")
+    found = world.run("partition_reconcile_archives")
+    assert found.state == "success"
+    assert len(world.sql(names)) == 3

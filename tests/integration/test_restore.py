@@ -124,7 +124,9 @@ def test_columns_that_the_table_gained_have_their_default_and_lost_ones_are_name
 def test_orphans_are_counted_and_the_table_beside_is_offered(lifecycle: Lifecycle) -> None:
     lifecycle.expire(OLD)
     lifecycle.sql("DELETE FROM auth.users WHERE id = 3")
-    with pytest.raises(AirflowFailException, match=r'5 rows of "app.events_p202408" refer by .* to rows of "auth.users" that are gone; use mode: table'):
+    with pytest.raises(
+        AirflowFailException, match=r'5 rows of "app.events_p202408" refer by .* to rows of "auth.users" that are gone; use mode: table'
+    ):
         lifecycle.restore(OLD)
     assert restored_leftovers(lifecycle) == []
     assert lifecycle.restore(OLD, "table")
@@ -231,7 +233,12 @@ def test_a_drill_restores_compares_and_leaves_nothing(lifecycle: Lifecycle) -> N
     assert lifecycle.drill() == [OLD]
     assert lifecycle.drill() == [NEXT]
     assert lifecycle.drill(archives="2") == [OLD, NEXT]
-    assert lifecycle.value("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'partition_lifecycle_drill'") == 0
+    assert (
+        lifecycle.value(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'partition_lifecycle_drill'"
+        )
+        == 0
+    )
     assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'drill' AND outcome = 'done'") == 4
     file = archive_of(lifecycle) / "part-00000.parquet"
     file.unlink()
