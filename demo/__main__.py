@@ -109,9 +109,9 @@ def show(outcome: Outcome, lines: list[str]) -> None:
 
 def look_further(policies: Path) -> None:
     """Where everything lies."""
-    archives = sorted((FOLDER / "archive").glob("*/*/*/*.parquet"))
+    archives = sorted((FOLDER / "archive").glob("*/*/*/part-*.parquet"))
     say("")
-    say(f"archives: {len(archives)} Parquet files below {FOLDER / 'archive'}, each beside its manifest.json")
+    say(f"archives: {len(archives)} Parquet files below {FOLDER / 'archive'}, each beside its _manifest.json")
     if archives:
         say(
             f"  look at one:   .venv/bin/python -c \"import pyarrow.parquet as pq; print(pq.read_table('{archives[0]}').slice(0, 3).to_pylist())\""
