@@ -147,7 +147,8 @@ def _upload(target: StoragePath) -> Iterator[HashingWriter]:
     except BaseException:
         with suppress(Exception):  # the storage may be what failed; its own rules for unfinished uploads take care of the rest
             file.discard()
-        file.closed = True
+        with suppress(AttributeError):  # not every file lets itself be marked; those do that would otherwise upload when let go
+            file.closed = True
         raise
 
 
@@ -200,6 +201,8 @@ def translated(what: str) -> Iterator[None]:
         raise ArchiveMismatchError(f"{what}: there is no such object or bucket") from error
     except FileExistsError as error:
         raise ArchiveError(f"{what}: it exists already; an archive is never overwritten") from error
+    except NotADirectoryError as error:
+        raise ArchiveError(f"{what}: a file lies where a folder should be ({error}); remove it, or give the policy another path") from error
     except PermissionError as error:
         raise ArchiveError(
             f"{what}: the storage denies access ({error}); give the connection's identity the right to read and write there"
@@ -236,7 +239,9 @@ def listed(folder: P) -> list[P]:
         folder.fs.invalidate_cache()  # another worker may have written since this process looked last
         if not folder.exists():
             return []
-        return sorted(folder.iterdir(), key=lambda each: each.name)
+        with suppress(FileNotFoundError, NotADirectoryError):  # removed just now, or somebody's file among our folders
+            return sorted(folder.iterdir(), key=lambda each: each.name)
+        return []
 
 
 def flush_folders(target: StoragePath) -> None:

@@ -97,7 +97,10 @@ def _readable(place: StoragePath) -> Iterator[None]:
     with translated(f'read "{place}"'):
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, pa.ArrowException) and "parquet" not in str(error).lower():
+        except pa.ArrowException as error:
+            raise ArchiveMismatchError(f'"{place}" is not readable as Parquet: {error}') from error
+        except OSError as error:
+            # Arrow says so of a damaged page, too; errors of a storage have a number, or a class of their own.
+            if type(error) is not OSError or error.errno is not None:
                 raise
             raise ArchiveMismatchError(f'"{place}" is not readable as Parquet: {error}') from error

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -135,8 +136,10 @@ def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | byte
             before = file.size
             group.add(table, len(block))
             progress.add(table.num_rows, file.size - before)
-    finally:
         group.close()
+    except BaseException:
+        group.abandon()
+        raise
     return noted
 
 
@@ -163,6 +166,12 @@ class _RowGroup:
         if self._writer is None:
             self._writer = self._opened(schema_of(self._order.blueprint.columns).empty_table())
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that will never be one; what went wrong before matters, not what goes wrong here."""
+        if self._writer is not None:
+            with suppress(Exception):
+                self._writer.close()
 
     def _flush(self) -> None:
         if self._tables:

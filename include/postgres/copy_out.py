@@ -53,7 +53,7 @@ def copy_rows(connection: Connection[Any], statement: sql.Composed, deadline: fl
                 break
         _check(raw.get_result(), pq.ExecStatus.COMMAND_OK, connection)
     finally:
-        _finish(connection)
+        finish(connection)
 
 
 def _check(result: pq.abc.PGresult | None, wanted: pq.ExecStatus, connection: Connection[Any]) -> None:
@@ -63,8 +63,11 @@ def _check(result: pq.abc.PGresult | None, wanted: pq.ExecStatus, connection: Co
         raise psycopg.errors.error_from_result(result, encoding=connection.info.encoding)
 
 
-def _finish(connection: Connection[Any]) -> None:
-    """Take in what is left, so that the connection is idle; a COPY that is still going is cancelled first."""
+def finish(connection: Connection[Any]) -> None:
+    """Take in what is left, so that the connection is idle; a COPY that is still going is cancelled first.
+
+    For a reading that was given up and that an error's traceback still holds, so that its generator has not been closed.
+    """
     raw = connection.pgconn
     if raw.status != pq.ConnStatus.OK:
         return

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 
 from include.partitioning.blueprint import Blueprint, TableObject
 from include.partitioning.column import TIMES, Column, Evidence, Measures
@@ -19,7 +19,7 @@ from include.partitioning.copy_text import QUOTE, RowDigest, quoted_columns
 from include.partitioning.errors import ArchiveError, DestructionRefusedError, WaitTooLongError
 from include.partitioning.names import TableName
 from include.postgres import catalog
-from include.postgres.copy_out import copy_rows
+from include.postgres.copy_out import copy_rows, finish
 from include.postgres.failures import translated
 from include.postgres.queries import row, rows
 from include.postgres.statements import named
@@ -77,8 +77,13 @@ class Snapshot:
     def evidence(self) -> Evidence:
         """Counts, minima, maxima, sums and lengths, computed by the server; one sequential scan."""
         with translated(f'measure "{self.table}"'):
-            self.connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{round(self.seconds_left * 1000)}",))
-            found = self.connection.execute(_evidence_query(self.table, self.columns)).fetchone()
+            milliseconds = max(1, round(self.seconds_left * 1000))  # 0 would be for ever
+            self.connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{milliseconds}",))
+            try:
+                found = self.connection.execute(_evidence_query(self.table, self.columns)).fetchone()
+            except errors.QueryCanceled:
+                _ = self.seconds_left  # says that it was us
+                raise
         values = list(found or ())
         total = int(values.pop(0))
         measured: dict[str, Measures] = {}
@@ -175,7 +180,10 @@ def snapshot(connection: Connection[Any], table: TableName, oid: int, max_durati
             raise ArchiveError(f'"{table}" has no column; there is nothing to archive')
         taken = row(connection, "snapshot") or {}
         digest = catalog.shape_digest(connection, oid)
-        yield Snapshot(connection, table, columns, digest, taken["text"], taken["xmin"], taken["taken_at"], deadline)
+        try:
+            yield Snapshot(connection, table, columns, digest, taken["text"], taken["xmin"], taken["taken_at"], deadline)
+        finally:
+            finish(connection)
 
 
 @contextmanager
@@ -184,7 +192,10 @@ def taken_up(connection: Connection[Any], name: str) -> Iterator[Connection[Any]
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
-        yield connection
+        try:
+            yield connection
+        finally:
+            finish(connection)
 
 
 def rows_digest(connection: Connection[Any], table: TableName, columns: Sequence[Column], deadline: float) -> RowDigest:

@@ -26,7 +26,7 @@ from include.postgres.ledger import ArchiveRecord, Event
 from include.postgres.loading import loaded_for_proof
 from include.postgres.table_lock import advisory_lock
 from include.postgres.unchanged import Archived, compare_with_archive
-from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of
+from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of, url_of
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step
 
@@ -143,7 +143,7 @@ class ArchivePartitionOperator(ExpiryOperator):
             self.log.warning("an upload that was interrupted could not be removed: %s", error)
 
     def _archive(self, step: Step, target: Target, place: ObjectStoragePath, version: int) -> str:
-        step.ledger.record(Event("archive", "began", target.name, target.oid, target.bounds, detail=str(place)))
+        step.ledger.record(Event("archive", "began", target.name, target.oid, target.bounds, detail=url_of(place)))
         with snapshot(step.connection, target.name, target.oid, step.policy.archive_max_duration) as source:
             manifest = self._write(step, target, place, source, version)
         self.log.info("reading %s back", place)

@@ -1,6 +1,7 @@
 """Where a policy's archives are, opened through Airflow's connection."""
 
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk import BaseHook, ObjectStoragePath
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.archive.manifest import MANIFEST, Manifest
 from include.archive.shelf import read_manifest
@@ -24,13 +25,28 @@ def archive_policy(step: Step) -> ArchivePolicy:
 
 def archive_root(step: Step) -> ObjectStoragePath:
     """The folder of the policy."""
-    archive = archive_policy(step)
-    return ObjectStoragePath(archive.path, conn_id=archive.conn_id)
+    return opened(step, archive_policy(step).path)
 
 
 def opened(step: Step, path: str) -> ObjectStoragePath:
-    """An archive's folder, by the connection of the policy."""
-    return ObjectStoragePath(path, conn_id=step.policy.archive.conn_id if step.policy.archive else None)
+    """A folder, by the connection of the policy.
+
+    :raises PermanentError: there is no such connection; Airflow would go on as whoever the machine is.
+    """
+    conn_id = archive_policy(step).conn_id
+    if conn_id is not None:
+        try:
+            BaseHook.get_connection(conn_id)
+        except AirflowNotFoundException as error:
+            raise PermanentError(
+                f'connection "{conn_id}" of the archive does not exist; add it to Airflow, or correct archive.conn_id'
+            ) from error
+    return ObjectStoragePath(path, conn_id=conn_id)
+
+
+def url_of(folder: ObjectStoragePath) -> str:
+    """The folder as any tool writes it: Airflow's own text has the connection in it, in the place of a user's name."""
+    return f"{folder.protocol}://{folder.path}"
 
 
 def manifest_of(step: Step, record: ArchiveRecord) -> Manifest:
@@ -48,7 +64,7 @@ def record_of(folder: ObjectStoragePath, manifest: Manifest, sha256: str) -> Arc
     """What the ledger notes of an archive."""
     return ArchiveRecord(
         archive_id=manifest.archive_id,
-        path=str(folder),
+        path=url_of(folder),
         manifest_sha256=sha256,
         rows=manifest.rows,
         bytes=manifest.data_bytes,
