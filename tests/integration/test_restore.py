@@ -21,7 +21,7 @@ ROWS = f"SELECT id, user_id, created_at, note FROM {OLD} ORDER BY id"
 
 def archive_of(lifecycle: Lifecycle, partition: str = "events_p202408") -> Path:
     """The folder of the newest version."""
-    return sorted(lifecycle.archive.glob(f"*/{partition}/archive_version=*"))[-1]
+    return max(lifecycle.archive.glob(f"*/{partition}/archive_version=*"))
 
 
 def restored_leftovers(lifecycle: Lifecycle) -> list[dict[str, Any]]:
@@ -242,7 +242,7 @@ def test_a_drill_restores_compares_and_leaves_nothing(lifecycle: Lifecycle) -> N
     assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'drill' AND outcome = 'done'") == 4
     file = archive_of(lifecycle) / "part-00000.parquet"
     file.unlink()
-    with pytest.raises(AirflowFailException, match="there is no such object"):
+    with pytest.raises(AirflowFailException, match=r"there is no such object"):
         lifecycle.drill(archives=2)
     assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'drill' AND outcome = 'done'") == 5
 

@@ -1,117 +1,150 @@
-"""The tally of Arrow tables: the server's measures, and a digest in which every value of every row counts."""
+"""What the rows of an archive add up to: the measures of the server, over all tables, in whatever order they come."""
 
+import random
+
+import pyarrow as pa
 import pytest
 
+from include.archive.decoding import decode
 from include.archive.evidence import Tally
-from include.archive.format import parse_block
-from include.partitioning.column import Column, Evidence
-
-COLUMNS = (
-    Column("id", "bigint", "int8"),
-    Column("note", "text", "text"),
-    Column("ok", "boolean", "bool"),
-    Column("raw", "bytea", "bytea"),
-    Column("price", "numeric(6,2)", "numeric", ((6 << 16) | 2) + 4),
-    Column("day", "date", "date"),
-)
-ROWS = b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n3,,,,,\n'
+from include.partitioning.column import Column, Evidence, Measures
+from tests.unit.sample_archive import BLOCKS, COLUMNS, EVIDENCE, copy_text, numeric, of
 
 
-def tallied(*blocks: bytes, columns: tuple[Column, ...] = COLUMNS) -> Tally:
-    """The tally of these blocks of CSV."""
+def tallied(columns: tuple[Column, ...], *blocks: bytes) -> Evidence:
+    """The evidence of these blocks."""
     tally = Tally(columns)
     for block in blocks:
-        tally.add(parse_block(block, columns))
-    return tally
+        tally.add(decode(block, columns))
+    return tally.evidence
 
 
-def test_equal_rows_have_equal_digests_and_evidence() -> None:
-    assert tallied(ROWS).digest == tallied(ROWS).digest
-    assert tallied(ROWS).evidence == tallied(ROWS).evidence
+def measured(column: Column, *texts: str | None) -> Measures:
+    """The measures of one column with these values."""
+    columns = (column, of("int4", "id"))
+    return tallied(columns, copy_text(columns, *((text, "1") for text in texts))).columns[column.name]
 
 
 def test_the_measures_are_those_of_the_server() -> None:
-    assert tallied(ROWS).evidence == Evidence(
-        3,
-        {
-            "id": {"non_null": 3, "min": 1, "max": 3, "sum": 6},
-            "note": {"non_null": 2, "bytes": 3},
-            "ok": {"non_null": 2},
-            "raw": {"non_null": 2},
-            "price": {"non_null": 2},
-            "day": {"non_null": 2, "min": -1, "max": 20362},
-        },
-    )
+    assert tallied(COLUMNS, *BLOCKS) == EVIDENCE
 
 
-def test_nothing_has_no_extremes_and_no_sum() -> None:
+def test_the_order_of_the_tables_does_not_matter() -> None:
+    assert tallied(COLUMNS, *reversed(BLOCKS)) == EVIDENCE
+
+
+def test_nothing_has_no_extremes_no_sum_and_no_bytes() -> None:
     empty = Tally(COLUMNS).evidence
     assert empty.rows == 0
     assert empty.columns["id"] == {"non_null": 0, "min": None, "max": None, "sum": None}
-    assert tallied(b",,,,,\n").evidence.columns["note"] == {"non_null": 0, "bytes": None}
+    assert measured(of("text"), None) == {"non_null": 0, "bytes": None}
+    assert measured(numeric(6, 2), None) == {"non_null": 0, "min": None, "max": None, "sum": None}
 
 
-def test_measures_run_over_all_blocks() -> None:
-    found = tallied(b"5,a,,,,\n", b",,,,,\n", b"-7,bc,,,,\n").evidence
-    assert found.rows == 3
+def test_a_table_without_rows_adds_nothing() -> None:
+    tally = Tally(COLUMNS)
+    tally.add(decode(BLOCKS[0], COLUMNS).slice(0, 0))
+    assert tally.evidence == Tally(COLUMNS).evidence
+
+
+def test_tables_without_values_do_not_hide_the_values_of_others() -> None:
+    columns = (of("int8", "id"), of("text", "note"))
+    found = tallied(columns, b",\n", copy_text(columns, ("5", "a")), b",\n", copy_text(columns, ("-7", "bc")))
+    assert found.rows == 4
     assert found.columns["id"] == {"non_null": 2, "min": -7, "max": 5, "sum": 2**64 - 2}
     assert found.columns["note"] == {"non_null": 2, "bytes": 3}
 
 
-def test_a_sum_beyond_64_bits_is_taken_modulo_2_to_the_64() -> None:
-    big = 2**63 - 1
-    assert tallied(f"{big},,,,,\n{big},,,,,\n{big},,,,,\n".encode()).evidence.columns["id"]["sum"] == 3 * big % 2**64
+@pytest.mark.parametrize("base_type", ["int2", "int4", "int8"])
+def test_integers_are_added_without_their_own_limit(base_type: str) -> None:
+    largest = 2 ** (8 * int(base_type[3:]) - 1) - 1
+    texts = [str(largest)] * 5
+    assert measured(of(base_type), *texts)["sum"] == 5 * largest % 2**64
+
+
+def test_a_sum_over_several_tables_is_taken_modulo_2_to_the_64_as_well() -> None:
+    columns = (of("int8", "id"),)
+    block = f"{2**63 - 1}\n".encode()
+    assert tallied(columns, *[block] * 3).columns["id"]["sum"] == 3 * (2**63 - 1) % 2**64
 
 
 def test_lengths_are_bytes_and_not_characters() -> None:
-    assert tallied("1,größe,,,,\n".encode()).evidence.columns["note"]["bytes"] == 7
-
-
-def test_times_are_microseconds_since_1970() -> None:
-    columns = (Column("at", "timestamptz", "timestamptz"), Column("id", "int8", "int8"))
-    found = tallied(b"1970-01-01 00:00:01.000002+00,1\n1969-12-31 23:59:59+00,2\n", columns=columns).evidence
-    assert found.columns["at"] == {"non_null": 2, "min": -1_000_000, "max": 1_000_002}
+    assert measured(of("text"), "größe", "")["bytes"] == 7
+    assert measured(of("bytea"), "\\x00ff", "\\x")["bytes"] == 2
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("column", "texts", "low", "high"),
     [
-        b'1,"",t,\\x01,1.10,2025-10-01\n2,one,f,\\x,2.20,1969-12-31\n3,,,,,\n',  # texts exchanged
-        b'2,one,t,\\x01,1.10,2025-10-01\n1,"",f,\\x,2.20,1969-12-31\n3,,,,,\n',  # ids exchanged
-        b'1,one,f,\\x01,1.10,2025-10-01\n2,"",t,\\x,2.20,1969-12-31\n3,,,,,\n',  # booleans exchanged
-        b'1,one,t,\\x,1.10,2025-10-01\n2,"",f,\\x01,2.20,1969-12-31\n3,,,,,\n',  # bytes exchanged
-        b'1,one,t,\\x01,2.20,2025-10-01\n2,"",f,\\x,1.10,1969-12-31\n3,,,,,\n',  # prices exchanged
-        b'1,one,t,\\x01,1.10,1969-12-31\n2,"",f,\\x,2.20,2025-10-01\n3,,,,,\n',  # days exchanged
-        b'2,"",f,\\x,2.20,1969-12-31\n1,one,t,\\x01,1.10,2025-10-01\n3,,,,,\n',  # rows exchanged
-        b"1,one,t,\\x01,1.10,2025-10-01\n2,,f,\\x,2.20,1969-12-31\n3,,,,,\n",  # '' made NULL
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,,2.20,1969-12-31\n3,,,,,\n',  # empty bytes made NULL
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n3,"",,,,\n',  # NULL made ''
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n3,,f,,,\n',  # NULL made false
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n3,,,,0.00,\n',  # NULL made 0
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n3,,,,,1970-01-01\n',  # NULL made the epoch
-        b'1,one,t,\\x01,1.10,2025-10-01\n2,"",f,\\x,2.20,1969-12-31\n',  # a row less
+        (of("timestamptz"), ["1970-01-01 00:00:01.000002+00", "1969-12-31 23:59:59+00"], -1_000_000, 1_000_002),
+        (of("timestamp"), ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"], -62_135_596_800_000_000, 253_402_300_799_999_999),
+        (of("date"), ["1969-12-31", "2025-10-01"], -1, 20362),
     ],
 )
-def test_any_other_value_in_any_row_has_another_digest(other: bytes) -> None:
-    assert tallied(other).digest != tallied(ROWS).digest
+def test_times_are_days_or_microseconds_since_1970(column: Column, texts: list[str], low: int, high: int) -> None:
+    assert measured(column, *texts) == {"non_null": 2, "min": low, "max": high}
 
 
-def test_a_character_that_moves_to_the_next_row_changes_the_digest() -> None:
-    columns = (Column("a", "text", "text"), Column("b", "text", "text"))
-    digests = {tallied(block, columns=columns).digest for block in (b"xy,z\nu,v\n", b"x,z\nyu,v\n", b"xy,zu\n,v\n", b"xy,z\nuv,\n")}
-    assert len(digests) == 4
+@pytest.mark.parametrize(
+    ("column", "ordinary", "others"),
+    [
+        (of("date"), "1970-01-02", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"]),
+        (of("timestamptz"), "1970-01-01 00:00:00.000001+00", ["infinity", "-infinity"]),
+        (numeric(6, 2), "0.01", ["NaN"]),
+    ],
+)
+def test_values_beside_the_native_ones_are_counted_and_not_measured(column: Column, ordinary: str, others: list[str]) -> None:
+    found = measured(column, *others, ordinary, None)
+    assert (found["non_null"], found["min"], found["max"]) == (len(others) + 1, 1, 1)
+    alone = measured(column, *others)
+    assert (alone["non_null"], alone["min"], alone["max"]) == (len(others), None, None)
 
 
-def test_exchanged_values_leave_the_evidence_equal_and_only_the_digest_finds_them() -> None:
-    exchanged = ROWS.replace(b"1,one", b"2,one", 1).replace(b'\n2,""', b'\n1,""', 1)
-    assert tallied(exchanged).evidence == tallied(ROWS).evidence
-    assert tallied(exchanged).digest != tallied(ROWS).digest
+def test_numerics_are_multiplied_by_their_scale() -> None:
+    assert measured(numeric(6, 2), "1.10", "-9999.99", "0.00") == {"non_null": 3, "min": -999_999, "max": 110, "sum": 2**64 - 999_889}
+    assert measured(numeric(6, 0), "5") == {"non_null": 1, "min": 5, "max": 5, "sum": 5}
+
+
+@pytest.mark.parametrize("scale", [0, 2, 20, 38])
+def test_all_38_digits_of_a_numeric_count(scale: int) -> None:
+    whole = int("9" * 37 + "7")
+    text = f"{'9' * (38 - scale) or '0'}.{('9' * 38)[: scale - 1]}7" if scale else str(whole)
+    found = measured(numeric(38, scale), text, text)
+    assert found == {"non_null": 2, "min": whole, "max": whole, "sum": 2 * whole % 2**64}
+
+
+def test_columns_of_other_types_are_only_counted() -> None:
+    for base_type in ("bool", "float4", "float8", "uuid", "jsonb", "numeric", ""):
+        text = {"bool": "t", "uuid": "a", "jsonb": "{}"}.get(base_type, "1")
+        assert measured(Column("c", base_type or "my_domain", base_type), text, None) == {"non_null": 1}
+
+
+def test_merging_is_adding() -> None:
+    parts = [Tally(COLUMNS) for _ in BLOCKS]
+    for tally, block in zip(parts, BLOCKS, strict=True):
+        tally.add(decode(block, COLUMNS))
+    merged = Tally(COLUMNS)
+    merged.merge(Tally(COLUMNS))
+    for tally in reversed(parts):
+        merged.merge(tally)
+    assert merged.evidence == EVIDENCE
 
 
 def test_a_slice_counts_like_a_table_of_its_own() -> None:
-    whole = parse_block(ROWS, COLUMNS)
-    part, alone = Tally(COLUMNS), Tally(COLUMNS)
-    part.add(whole.slice(1, 1))
-    alone.add(parse_block(ROWS.split(b"\n")[1] + b"\n", COLUMNS))
-    assert part.digest == alone.digest
-    assert part.evidence == alone.evidence
+    table = pa.concat_tables([decode(block, COLUMNS) for block in BLOCKS])
+    for first in range(len(table)):
+        part, rest = Tally(COLUMNS), Tally(COLUMNS)
+        part.add(table.slice(0, first))
+        rest.add(table.slice(first))
+        part.merge(rest)
+        assert part.evidence == EVIDENCE
+
+
+def test_exchanged_values_leave_the_evidence_equal_which_is_why_it_is_not_the_only_witness() -> None:
+    columns = (of("int8", "id"), of("text", "note"))
+    rows = [(str(number), "x" * number) for number in range(20)]
+    notes = [note for _, note in rows]
+    random.Random(1).shuffle(notes)
+    exchanged = [(number, note) for (number, _), note in zip(rows, notes, strict=True)]
+    assert exchanged != rows
+    assert tallied(columns, copy_text(columns, *rows)) == tallied(columns, copy_text(columns, *exchanged))

@@ -57,6 +57,20 @@ def test_without_a_retention_everything_stays() -> None:
     assert kept(part("1970-01-01", "1970-02-01"), retention=None) == "the policy has no retention"
 
 
+def test_a_held_partition_stays_and_says_until_when_and_why() -> None:
+    partition = part("2024-09-01", "2024-10-01", held='until 2026-01-01: "lawsuit"')
+    assert kept(partition) == 'it is held until 2026-01-01: "lawsuit"'
+
+
+@pytest.mark.parametrize("held", ["until further notice", ""])
+def test_a_hold_keeps_whatever_else_would_have_let_it_go(held: str) -> None:
+    assert kept(part("2024-08-15", "2024-09-01", ours=True, held=held)) == f"it is held {held}"
+
+
+def test_a_hold_on_another_partition_keeps_only_that_one() -> None:
+    assert kept(part("2024-08-01", "2024-09-01"), part("2024-09-01", "2024-10-01", held="for ever")) is None
+
+
 def test_the_default_partition_stays() -> None:
     assert kept(Partition(TableName("core", "s_default"), 12, None)) == "it is the DEFAULT partition"
 

@@ -292,6 +292,7 @@ def test_dropping_without_an_archive_is_said_each_time() -> None:
 @pytest.mark.parametrize(
     ("partition", "why"),
     [
+        (month(2024, 1, held="until 2026-01-01: lawsuit"), "it is held until 2026-01-01: lawsuit"),
         (month(2024, 1, kind=Kind.FOREIGN), "foreign table"),
         (month(2024, 1, kind=Kind.PARTITIONED), "partitioned itself"),
         (part("2024-01-01", "2024-01-15"), "not those of a month"),
@@ -302,6 +303,18 @@ def test_what_is_past_but_protected_stays_and_is_reported_with_the_reason(partit
     found = plan(expiring(), partition, *(month(2024, number) for number in range(2, 13)), month(2025, 10))
     assert partition.name.name not in expired(found)
     assert finding(found, str(partition.name), "is past retention but stays", why)
+
+
+def test_a_held_partition_takes_nobodys_place_among_the_drops_of_a_run() -> None:
+    held = [month(2024, number, held="for ever") for number in (1, 2)]
+    found = plan(expiring(max_drops_per_run=2), *held, month(2024, 3), month(2024, 4), month(2024, 5), month(2025, 10))
+    assert list(expired(found)) == ["s_p202403", "s_p202404"]
+    assert finding(found, "3 partitions are to be expired", "leaves 1 of them")
+
+
+def test_a_hold_on_a_partition_that_is_not_past_is_not_reported() -> None:
+    found = plan(expiring(), month(2025, 9, held="until 2026-01-01"), month(2025, 10))
+    assert not finding(found, "held")
 
 
 def test_the_newest_partition_stays_although_it_is_past() -> None:
@@ -331,6 +344,34 @@ def test_detached_partitions_that_wait_for_their_drop_come_first_and_count() -> 
     )
     assert expired(found) == {"s_p202312": ("archive", "drop"), "s_p202401": ("archive", "detach", "drop")}
     assert "detached at 2025-09-24 00:00 UTC, may be dropped after 2025-10-01 00:00 UTC" in found.expires[0].reason
+
+
+def test_a_detached_partition_that_is_held_is_reported_and_not_dropped() -> None:
+    waiting = (
+        gone("s_p202311", "2023-11-01", "2023-12-01", held="until 2026-01-01: lawsuit"),
+        gone("s_p202312", "2023-12-01", "2024-01-01", oid=8),
+    )
+    found = plan(expiring(), month(2025, 10), detached=waiting)
+    assert expired(found) == {"s_p202312": ("archive", "drop")}
+    assert finding(found, '"core.s_p202311"', "was detached and is not dropped: it is held until 2026-01-01: lawsuit")
+
+
+def test_a_hold_ends_no_grace_period_and_a_grace_period_no_hold() -> None:
+    waiting = gone("s_p202311", "2023-11-01", "2023-12-01", held="for ever", drop_after=utc("2025-12-01"))
+    found = plan(expiring(detached_retention="30 days"), month(2025, 10), detached=(waiting,))
+    assert found.expires == ()
+    assert finding(found, '"core.s_p202311"', "it is held for ever")
+
+
+def test_what_is_held_and_detached_is_not_created_again() -> None:
+    found = plan(
+        policy(),
+        month(2025, 8),
+        month(2025, 10),
+        month(2025, 11),
+        detached=(gone("s_p202509", "2025-09-01", "2025-10-01", held="for ever"),),
+    )
+    assert found.creates == ()
 
 
 def test_no_run_drops_more_than_max_drops_per_run_however_many_wait() -> None:

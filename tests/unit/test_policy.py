@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.interval import Interval
 from include.partitioning.names import TableName
-from include.partitioning.policy import OnExpiry, PartitionPolicy, dag_id_of
+from include.partitioning.policy import FirstDrop, OnExpiry, PartitionPolicy, Proof, dag_id_of
 from include.partitioning.span import CalendarSpan
 
 
@@ -39,6 +39,7 @@ def test_a_policy_that_says_little_creates_and_never_destroys() -> None:
     assert found.detached_retention is None
     assert found.archive is None
     assert found.on_expiry is OnExpiry.DROP
+    assert found.first_drop is FirstDrop.ANY_TIME
     assert found.destroy_without_archive is False
     assert (found.max_drops_per_run, found.max_creates_per_run) == (12, 120)
 
@@ -106,6 +107,8 @@ def test_what_has_no_default_is_required_and_shown(key: str) -> None:
         ("retention", 24, "not 24", "24 months"),
         ("detached_retention", "-7 days", "not longer than zero", "7 days"),
         ("on_expiry", "keep", "'drop' or 'detach', not 'keep'", "drop"),
+        ("first_drop", "never", "'any_time' or 'after_drill', not 'never'", "after_drill"),
+        ("first_drop", None, "not None", "after_drill"),
         ("destroy_without_archive", "perhaps", "boolean", "False"),
         ("max_drops_per_run", 0, "greater than or equal to 1", "12"),
         ("max_creates_per_run", 0, "greater than or equal to 1", "120"),
@@ -113,6 +116,10 @@ def test_what_has_no_default_is_required_and_shown(key: str) -> None:
         ("lock_timeout", "0 ms", "not longer than zero", "100 ms"),
         ("lock_attempts", 0, "greater than or equal to 1", "60"),
         ("wait_timeout", "1 month", "is not a unit of time here", "30 min"),
+        ("archive_max_duration", "soon", "is not a length of time", "12 hours"),
+        ("archive_max_duration", "0 h", "not longer than zero", "12 hours"),
+        ("archive_max_duration", "1 month", "is not a unit of time here", "12 hours"),
+        ("archive_max_duration", 12, "not 12", "12 hours"),
         ("schedule", "monthly", "neither a cron expression of five fields nor one of @hourly", "@monthly"),
         ("schedule", "@once", "neither a cron expression", "@monthly"),
         ("schedule", "61 * * * *", "neither a cron expression", "@monthly"),
@@ -136,6 +143,11 @@ def test_a_value_that_cannot_be_meant_is_refused_with_its_key_and_a_good_value(k
         ({"archive": {}}, "archive.path", "s3://bucket/prefix"),
         ({"archive": {"path": "/var/archive"}}, "archive.path", "s3://bucket/prefix"),
         ({"archive": {"path": "s3://bucket", "compression": "rar"}}, "archive.compression", "zstd"),
+        ({"archive": {"path": "s3://bucket", "proof": "none"}}, "archive.proof", "standard"),
+        ({"archive": {"path": "s3://bucket", "files": 0}}, "archive.files", "1"),
+        ({"archive": {"path": "s3://bucket", "files": 17}}, "archive.files", "1"),
+        ({"archive": {"path": "s3://bucket", "files": "4"}}, "archive.files", "1"),
+        ({"archive": {"path": "s3://bucket", "former_databases": "1/2"}}, "archive.former_databases", "['7382948271645539921/16384']"),
         ({"recent_view": {"name": "v_recent"}}, "recent_view.name", "core.v_sessions_recent"),
         ({"recent_view": {"name": "core.v", "intervals": 0}}, "recent_view.intervals", "3"),
         ({"reindex": {"bloat_above": 0}}, "reindex.bloat_above", "0.3"),
@@ -153,6 +165,10 @@ def test_a_nested_value_is_refused_with_its_whole_key_and_a_good_value(values: d
         ({"retnetion": "24 months"}, "retnetion", "retention"),
         ({"time_zone": "UTC"}, "time_zone", "timezone"),
         ({"archive": {"path": "s3://bucket", "compresion": "zstd"}}, "archive.compresion", "compression"),
+        ({"archive": {"path": "s3://bucket", "file": 2}}, "archive.file", "files"),
+        ({"archive": {"path": "s3://bucket", "former_database": []}}, "archive.former_database", "former_databases"),
+        ({"archive": {"path": "s3://bucket", "proofs": "full"}}, "archive.proofs", "proof"),
+        ({"first_drops": "any_time"}, "first_drops", "first_drop"),
         ({"reindex": {"bloat": 0.3}}, "reindex.bloat", "bloat_above"),
         ({"recent_view": {"name": "core.v", "interval": 3}}, "recent_view.interval", "intervals"),
         ({"zzzz": 1}, "zzzz", None),
@@ -207,6 +223,8 @@ def test_a_retention_before_the_first_year_is_refused() -> None:
         ({"lock_timeout": timedelta(microseconds=10)}, "lock_timeout"),
         ({"wait_timeout": "500 ms"}, "wait_timeout"),
         ({"wait_timeout": "2 days"}, "wait_timeout"),
+        ({"archive_max_duration": "500 ms"}, "archive_max_duration"),
+        ({"archive_max_duration": "8 days"}, "archive_max_duration"),
     ],
 )
 def test_a_timeout_out_of_its_range_is_refused_under_its_own_key(values: dict[str, Any], key: str) -> None:
@@ -243,6 +261,47 @@ def test_an_archive_path_says_which_storage_it_is_in(path: str) -> None:
     found = policy(archive={"path": path}).archive
     assert found is not None
     assert (found.path, found.compression, found.conn_id) == (path, "zstd", None)
+
+
+def test_an_archive_is_proven_in_the_standard_way_written_to_one_file_and_given_half_a_day_by_default() -> None:
+    found = policy(archive={"path": "s3://bucket"}).archive
+    assert found is not None
+    assert (found.proof, found.files, found.former_databases) == (Proof.STANDARD, 1, ())
+    assert policy().archive_max_duration == timedelta(hours=12)
+
+
+@pytest.mark.parametrize("proof", ["standard", "full", "restore"])
+def test_the_strength_of_the_proof_is_one_of_three(proof: str) -> None:
+    found = policy(archive={"path": "s3://bucket", "proof": proof}).archive
+    assert found is not None
+    assert found.proof.value == proof
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("1 s", timedelta(seconds=1)), ("90 min", timedelta(minutes=90)), ("7 days", timedelta(days=7))]
+)
+def test_an_archive_may_take_from_a_second_to_a_week(text: str, length: timedelta) -> None:
+    assert policy(archive_max_duration=text).archive_max_duration == policy(archive_max_duration=length).archive_max_duration == length
+
+
+def test_an_archive_may_have_sixteen_files_and_lie_beside_those_of_former_databases() -> None:
+    found = policy(archive={"path": "s3://bucket", "files": 16, "former_databases": ["1/2", "3/4"]}).archive
+    assert found is not None
+    assert (found.files, found.former_databases) == (16, ("1/2", "3/4"))
+    assert policy(archive=found.model_dump()).archive == found
+
+
+def test_a_first_drop_may_wait_for_the_restore_of_an_archive() -> None:
+    assert policy(first_drop="after_drill", archive={"path": "s3://bucket"}).first_drop is FirstDrop.AFTER_DRILL
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"retention": "24 months", "destroy_without_archive": True}, {"retention": "24 months", "on_expiry": "detach"}]
+)
+def test_a_first_drop_cannot_wait_for_the_restore_of_an_archive_that_will_never_be(values: dict[str, Any]) -> None:
+    found = problem(first_drop="after_drill", **values)
+    assert found.key == "first_drop"
+    assert "has no `archive`" in found.wrong
 
 
 def test_a_file_path_without_its_third_slash_is_refused() -> None:

@@ -58,6 +58,8 @@ def test_an_attached_partition_whose_detach_is_pending_is_a_target() -> None:
     [
         (Partition(NAME, 11, Bounds(datetime(2025, 9, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC))), "keeps what is newer"),
         (Partition(NAME, 11, None), "it is the DEFAULT partition"),
+        (Partition(NAME, 11, OLD, held="until 2026-01-01"), "it is held until 2026-01-01"),
+        (Partition(NAME, 11, OLD, detach_pending=True, held="until 2026-01-01"), "it is held until 2026-01-01"),
         (Partition(NAME, 11, OLD, kind=Kind.FOREIGN), "it is a foreign table"),
         (Partition(NAME, 11, OLD, kind=Kind.PARTITIONED), "it is partitioned itself"),
         (Partition(NAME, 11, Bounds(datetime(2024, 1, 3, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC))), "not those of a month"),
@@ -99,6 +101,20 @@ def test_a_detached_partition_that_was_attached_elsewhere_is_refused() -> None:
 def test_a_detached_partition_that_the_policy_keeps_by_now_is_refused() -> None:
     with pytest.raises(DestructionRefusedError, match=r"the policy .* keeps it as of this date"):
         find(detached=(record(bounds=NEW),))
+
+
+def test_a_detached_partition_that_is_held_is_refused_with_the_hold() -> None:
+    with pytest.raises(DestructionRefusedError, match=r'^"core\.s_p202401" is held until 2026-01-01: lawsuit$'):
+        find(detached=(record(held="until 2026-01-01: lawsuit"),))
+
+
+def test_a_held_record_of_a_partition_that_is_gone_holds_nothing() -> None:
+    assert find(detached=(record(found_as=None, held="until 2026-01-01"),)) is None
+
+
+def test_a_hold_on_another_detached_partition_does_not_matter() -> None:
+    other = record(name=TableName("core", "s_p202312"), found_as=TableName("core", "s_p202312"), oid=12, held="for ever")
+    assert find(detached=(other, record())) == Target(NAME, 11, OLD, None, record())
 
 
 def test_a_later_partition_of_the_same_name_is_found_behind_the_record_of_one_that_is_gone() -> None:
