@@ -79,10 +79,11 @@ def _native(text: pa.ChunkedArray, field: Field) -> tuple[pa.Array | pa.ChunkedA
         return _bytes(text), None
     if field.companion is None:
         return pc.cast(text, field.arrow_type), None
-    ordinary = pc.match_substring_regex(text, _ORDINARY[base_type])
-    if pc.all(ordinary, min_count=0).as_py():
+    try:  # nearly all blocks have ordinary values only, and looking at each would take longer than all else
         return pc.cast(text, field.arrow_type), pa.nulls(len(text), pa.string())
-    return pc.cast(pc.if_else(ordinary, text, None), field.arrow_type), pc.if_else(ordinary, None, text)
+    except pa.ArrowInvalid:
+        ordinary = pc.match_substring_regex(text, _ORDINARY[base_type])
+        return pc.cast(pc.if_else(ordinary, text, None), field.arrow_type), pc.if_else(ordinary, None, text)
 
 
 def _bytes(text: pa.ChunkedArray) -> pa.Array:

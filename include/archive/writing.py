@@ -3,10 +3,10 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -85,11 +85,7 @@ def write_archive(folder: StoragePath, order: Order, parts: Sequence[Iterable[by
     :raises ArchiveError: a value has no place in the file.
     """
     make_folder(folder)
-    if len(parts) == 1:
-        files = [_write_file(folder, 0, order, parts[0], progress)]
-    else:
-        with ThreadPoolExecutor(len(parts), "archive") as threads:
-            files = list(threads.map(lambda number: _write_file(folder, number, order, parts[number], progress), range(len(parts))))
+    files = _side_by_side(folder, order, parts, progress)
     return Manifest(
         archive_id=order.archive_id,
         version=order.version,
@@ -119,18 +115,40 @@ def commit_archive(folder: StoragePath, manifest: Manifest) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write_file(folder: StoragePath, number: int, order: Order, blocks: Iterable[bytes | bytearray], progress: Progress) -> ArchivedFile:
-    name = data_file(number)
-    with new_file(folder / name) as file:
-        noted = _write_rows(file, order, blocks, progress)
-    return ArchivedFile(name=name, bytes=file.size, sha256=file.sha256, rows=sum(each.rows for each in noted), blocks=tuple(noted))
+class _StoppedError(Exception):
+    """Another file has failed."""
 
 
-def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | bytearray], progress: Progress) -> list[Block]:
+def _side_by_side(
+    folder: StoragePath, order: Order, parts: Sequence[Iterable[bytes | bytearray]], progress: Progress
+) -> list[ArchivedFile]:
+    """Each file in a thread; when one fails, or we are to end, the others stop at their next block."""
+    unwanted = Event()
+    with ThreadPoolExecutor(len(parts), "archive") as threads:
+        try:
+            started = [
+                threads.submit(_write_file, folder / data_file(number), order, blocks, progress, unwanted)
+                for number, blocks in enumerate(parts)
+            ]
+            for each in as_completed(started):
+                each.result()
+            return [each.result() for each in started]
+        finally:
+            unwanted.set()
+
+
+def _write_file(place: StoragePath, order: Order, blocks: Iterable[bytes | bytearray], progress: Progress, unwanted: Event) -> ArchivedFile:
+    with new_file(place) as file:
+        noted = _write_rows(file, order, blocks, progress, unwanted)
+    return ArchivedFile(name=place.name, bytes=file.size, sha256=file.sha256, rows=sum(each.rows for each in noted), blocks=tuple(noted))
+
+
+def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | bytearray], progress: Progress, unwanted: Event) -> list[Block]:
     noted: list[Block] = []
     group = _RowGroup(file, order)
     try:
         for block in read_ahead(blocks):
+            _stop_if(unwanted)
             table = decode(block, order.blueprint.columns)
             noted.append(Block(rows=table.num_rows, sha256=hashlib.sha256(block).hexdigest()))
             before = file.size
@@ -141,6 +159,11 @@ def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | byte
         group.abandon()
         raise
     return noted
+
+
+def _stop_if(unwanted: Event) -> None:
+    if unwanted.is_set():
+        raise _StoppedError
 
 
 class _RowGroup:

@@ -17,6 +17,7 @@ SETTINGS = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
+    "array_nulls": "on",  # otherwise {NULL} is read as a word
     "bytea_output": "hex",
     "lc_monetary": "C",
     "xmloption": "content",

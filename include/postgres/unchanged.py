@@ -65,10 +65,13 @@ def compare_since(connection: Connection[Any], table: TableName, snapshot_xmin: 
 
 
 def _count(connection: Connection[Any], table: TableName, snapshot_xmin: int, span: int) -> tuple[int, int]:
-    """All rows, and those whose xmin lies in the window of `span` transactions that begins with the snapshot's xmin."""
+    """All rows, and those whose xmin lies in the window of `span` transactions that begins with the snapshot's xmin.
+
+    The output function, not a cast to text: a cast may be somebody's own.
+    """
     statement = sql.SQL(
         "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE"
-        " pg_catalog.mod(xmin::pg_catalog.text::pg_catalog.int8 - {low} + 4294967296, 4294967296) < {span}) FROM ONLY {table}"
+        " pg_catalog.mod(pg_catalog.int8in(pg_catalog.xidout(xmin)) - {low} + 4294967296, 4294967296) < {span}) FROM ONLY {table}"
     ).format(low=sql.Literal(snapshot_xmin % 2**32), span=sql.Literal(max(span, 1)), table=named(table))
     found = connection.execute(statement).fetchone()
     return (int(found[0]), int(found[1])) if found else (0, 0)

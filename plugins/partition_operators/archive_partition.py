@@ -11,6 +11,7 @@ from psycopg import Connection
 from include.archive.layout import partition_folder, remove_half_archive, version_folder, version_of
 from include.archive.manifest import Manifest, Source
 from include.archive.proof import SecondReading, check_archive, check_objects, check_second_reading
+from include.archive.read_ahead import read_ahead
 from include.archive.rendering import TEXT
 from include.archive.shelf import Stored, archives_of_partition, read_manifest, refuse_strangers, versions_in
 from include.archive.stored_rows import stored_digest, stored_text
@@ -191,7 +192,9 @@ class ArchivePartitionOperator(ExpiryOperator):
 
     def _load_and_compare(self, step: Step, place: ObjectStoragePath, manifest: Manifest) -> None:
         self.log.info("loading %s into a scratch table, and comparing it there", place)
-        found = loaded_for_proof(step.connection, manifest.columns, stored_text(place, manifest, TEXT), step.policy.archive_max_duration)
+        found = loaded_for_proof(
+            step.connection, manifest.columns, read_ahead(stored_text(place, manifest, TEXT)), step.policy.archive_max_duration
+        )
         wanted = stored_digest(place, manifest)
         if found != wanted:
             raise ArchiveMismatchError(f'"{place}" does not read as it was when it is loaded again; nothing is dropped')

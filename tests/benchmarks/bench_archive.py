@@ -94,7 +94,7 @@ class Bench:
         self.place, self.manifest = place, manifest
 
     def _scratch(self, place: UPath, manifest: Manifest) -> None:
-        found = loaded_for_proof(self.connection, manifest.columns, stored_text(place, manifest, TEXT), LONG)
+        found = loaded_for_proof(self.connection, manifest.columns, read_ahead(stored_text(place, manifest, TEXT)), LONG)
         assert found == stored_digest(place, manifest)
 
     def pg_dump(self) -> None:

@@ -75,3 +75,20 @@ def test_a_role_that_may_not_create_the_ledger_is_told_so(lifecycle: Lifecycle, 
             lifecycle.create()
     finally:
         lifecycle.sql("DROP OWNED BY plain; DROP ROLE plain")
+
+
+def test_a_ledger_of_the_first_version_keeps_what_it_has_and_its_archives_are_made_anew(lifecycle: Lifecycle) -> None:
+    from importlib.resources import files
+
+    lifecycle.sql(files("include.postgres").joinpath("ledger_versions", "001_tables.sql").read_text())
+    lifecycle.sql("INSERT INTO partition_lifecycle.schema_version VALUES (1)")
+    partition = "app.events_p202408"
+    lifecycle.sql(f"""INSERT INTO partition_lifecycle.archive
+        SELECT gen_random_uuid(), s.system_identifier, d.oid, 'app.events'::regclass, 'app.events', '{partition}'::regclass, '{partition}',
+               '2024-08-01 00:00:00+00', '2024-09-01 00:00:00+00', 'digest', 'file:///nowhere', 'sha', 50, 1, 1
+          FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()""")
+    assert partition in lifecycle.plan()  # the plan changes nothing, and reads what there is
+    assert lifecycle.value("SELECT max(version) FROM partition_lifecycle.schema_version") == 1
+    assert "archive_version=1" in lifecycle.archive_partition(partition)
+    assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.archive") == 2
+    assert lifecycle.value("SELECT max(version) FROM partition_lifecycle.schema_version") == VERSION

@@ -33,7 +33,7 @@ def archived(lifecycle: Lifecycle) -> Lifecycle:
 
 
 def test_duckdb_reads_all_months_one_month_and_only_the_newest_versions(archived: Lifecycle) -> None:
-    by_month, one, newest = (duckdb.sql(each).fetchall() for each in command("duckdb", archived).split(";") if each.strip())
+    by_month, one, newest = (duckdb.execute(each).fetchall() for each in command("duckdb", archived).split(";") if each.strip())
     assert [rows for _, rows in by_month] == [50, 50, 101]
     assert len(one) == 3
     assert newest == [(151,)]

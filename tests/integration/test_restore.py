@@ -223,7 +223,7 @@ def test_archives_of_a_range_are_found_oldest_first(lifecycle: Lifecycle) -> Non
     assert lifecycle.run(FindArchivesOperator) == [OLD, NEXT]
     assert lifecycle.run(FindArchivesOperator, start="2024-09-30") == [NEXT]
     assert lifecycle.run(FindArchivesOperator, start="None", end="2024-09-01") == [OLD]
-    with pytest.raises(AirflowFailException, match="no archive of .* lies in .* archived is"):
+    with pytest.raises(AirflowFailException, match=r"no archive of .* lies in .* archived is"):
         lifecycle.run(FindArchivesOperator, start="2025-01-01")
 
 
