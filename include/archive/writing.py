@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -144,21 +144,27 @@ def _write_file(place: StoragePath, order: Order, blocks: Iterable[bytes | bytea
 
 
 def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | bytearray], progress: Progress, unwanted: Event) -> list[Block]:
+    """Three things at once: the next block is read, this one is decoded, the one before is written."""
     noted: list[Block] = []
     group = _RowGroup(file, order)
     try:
-        for block in read_ahead(blocks):
+        for table, digest, size in read_ahead(_decoded(read_ahead(blocks), order)):
             _stop_if(unwanted)
-            table = decode(block, order.blueprint.columns)
-            noted.append(Block(rows=table.num_rows, sha256=hashlib.sha256(block).hexdigest()))
+            noted.append(Block(rows=table.num_rows, sha256=digest))
             before = file.size
-            group.add(table, len(block))
+            group.add(table, size)
             progress.add(table.num_rows, file.size - before)
         group.close()
     except BaseException:
         group.abandon()
         raise
     return noted
+
+
+def _decoded(blocks: Iterable[bytes | bytearray], order: Order) -> Iterator[tuple[pa.Table, str, int]]:
+    """Each block's rows, and the digest and size of its text."""
+    for block in blocks:
+        yield decode(block, order.blueprint.columns), hashlib.sha256(block).hexdigest(), len(block)
 
 
 def _stop_if(unwanted: Event) -> None:
