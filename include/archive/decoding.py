@@ -62,7 +62,6 @@ def _texts(block: bytes | bytearray, columns: Sequence[Column]) -> pa.Table:
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
-                check_utf8=False,  # the server has checked it, and once more costs a tenth of all the decoding
             ),
         )
     except pa.ArrowInvalid as error:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,7 +49,7 @@ class _End:
     error: BaseException | None
 
 
-def read_ahead(source: Iterable[T], depth: int = 1) -> Iterator[T]:
+def read_ahead(source: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
     """The items of `source`, fetched by a thread of its own, at most `depth` ahead.
 
     An error of the source is raised here, behind the items before it. When the consumer stops early the source is closed,

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from threading import Event, Lock
 
@@ -25,8 +25,8 @@ from include.partitioning.errors import ArchiveMismatchError
 BLOCK_BYTES = 8 << 20
 """Bytes of COPY text that are decoded, and later compared, at a time: what bounds the memory."""
 
-ROW_GROUP_BYTES = 32 << 20
-"""Bytes of COPY text that become one row group, what a reader reads at a time: some 100,000 rows of 300 bytes."""
+ROW_GROUP_BYTES = 16 << 20
+"""Bytes of COPY text that become one row group, what a reader reads at a time: some 50,000 rows of 300 bytes."""
 
 REPORT_EVERY = 5.0
 _DICTIONARY_SAMPLE = 20_000
@@ -148,7 +148,7 @@ def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | byte
     noted: list[Block] = []
     group = _RowGroup(file, order)
     try:
-        for table, digest, size in read_ahead(_decoded(read_ahead(blocks), order)):
+        for table, digest, size in read_ahead(_decoded(blocks, order)):
             _stop_if(unwanted)
             noted.append(Block(rows=table.num_rows, sha256=digest))
             before = file.size
@@ -162,9 +162,10 @@ def _write_rows(file: HashingWriter, order: Order, blocks: Iterable[bytes | byte
 
 
 def _decoded(blocks: Iterable[bytes | bytearray], order: Order) -> Iterator[tuple[pa.Table, str, int]]:
-    """Each block's rows, and the digest and size of its text."""
-    for block in blocks:
-        yield decode(block, order.blueprint.columns), hashlib.sha256(block).hexdigest(), len(block)
+    """Each block's rows, and the digest and size of its text; while they are made the next block is read."""
+    with closing(read_ahead(blocks)) as texts:
+        for block in texts:
+            yield decode(block, order.blueprint.columns), hashlib.sha256(block).hexdigest(), len(block)
 
 
 def _stop_if(unwanted: Event) -> None:

@@ -38,7 +38,7 @@ def fill(uri: str, partition: str, month: int, rows: int) -> None:
             f"CREATE TABLE {partition} PARTITION OF app.big FOR VALUES FROM ('2024-0{month}-01 00:00+00') TO ('2024-0{month + 1}-01 00:00+00')".encode()
         )
         connection.execute(
-            f"INSERT INTO {partition} SELECT gen_random_uuid(), g, '2024-0{month}-01 00:00+00'::timestamptz + g * interval '1 second', md5(g::text) || md5((g + 1)::text), g %% 1000, (g %% 100000) / 7.0,"
+            f"INSERT INTO {partition} SELECT gen_random_uuid(), g, '2024-0{month}-01 00:00+00'::timestamptz + g * interval '0.1 second', md5(g::text) || md5((g + 1)::text), g %% 1000, (g %% 100000) / 7.0,"
             " jsonb_build_object('n', g, 'text', repeat('x', 100)), ARRAY['a', NULL, g::text] FROM generate_series(1, %s) g".encode(), (rows,)
         )  # fmt: skip
 
