@@ -5,7 +5,7 @@ foreign keys are added NOT VALID and validated on the table's own, and a CHECK o
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -27,10 +27,15 @@ from include.postgres.export import column_definition, rows_digest, table_object
 from include.postgres.failures import translated
 from include.postgres.foreign_keys import add_foreign_key, count_orphans, foreign_keys_of
 from include.postgres.ledger import Event, Ledger, RestoredTable
-from include.postgres.loading import load, load_statement
+from include.postgres.loading import load_side_by_side, load_statement
 from include.postgres.queries import row
 from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
+
+Connect = Callable[[], AbstractContextManager[Connection[Any]]]
+
+LOADERS = 2
+"""Connections that rows are sent by."""
 
 LONGEST = timedelta(days=7)
 """Of reading a restored table back; nobody else is kept waiting by it."""
@@ -65,10 +70,17 @@ class Restoration:
 
 
 class Restorer:
-    """Restores archives of one table. `loaded` is called with the bytes of each block that was sent."""
+    """Restores archives of one table.
 
-    def __init__(self, executor: Executor, ledger: Ledger, table: PartitionedTable, loaded: Callable[[int], object]) -> None:
+    :param connect: opens one more connection like the executor's.
+    :param loaded: called with the bytes of each block that was sent, from several threads.
+    """
+
+    def __init__(
+        self, executor: Executor, ledger: Ledger, table: PartitionedTable, connect: Connect, loaded: Callable[[int], object]
+    ) -> None:
         self._executor = executor
+        self._connect = connect
         self._connection = executor.connection
         self._ledger = ledger
         self._table = table
@@ -200,16 +212,23 @@ class Restorer:
             raise
 
     def _fill(self, wanted: Restoration, fit: Fit, oid: int) -> None:
-        """Rows in, and out again for the comparison. Truncated and filled in one transaction they need no vacuum later."""
+        """Rows in, and out again for the comparison."""
         for remark in fit.remarks:
             self._executor.log.warning("%s", remark)
         names = [column.name for column in fit.loaded]
         owner = self._owner_of(oid)
-        with self._connection.transaction():
-            self._as_owner(owner)
-            self._executor.run(statements.truncate(wanted.name))
-            load(self._connection, load_statement(wanted.name, fit.loaded, freeze=True), wanted.content.text(names), self._loaded)
-            self._executor.run(statements.reset_role())
+        if not names:
+            raise RestoreRefusedError(
+                f'"{wanted.origin}" is not restored: its table has none of the archived columns any more; use mode: table'
+            )
+        with ExitStack() as stack:
+            helpers = [stack.enter_context(self._connect()) for _ in range(LOADERS - 1)]
+            for each in helpers:
+                each.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))
+            stack.enter_context(self._executor.role(owner))
+            statement = load_statement(wanted.name, fit.loaded)
+            self._executor.log.info("%s", statement.as_string(self._connection))
+            load_side_by_side([self._connection, *helpers], statement, wanted.content.text(names), self._loaded)
         self._executor.log.info("loaded %s; comparing it with the archive", wanted.name)
         compared = [column.name for column in fit.compared]
         with self._executor.role(owner):

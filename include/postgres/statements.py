@@ -73,11 +73,6 @@ def validate_constraint(table: TableName, constraint: str) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
 
 
-def truncate(table: TableName) -> sql.Composed:
-    """Of a table that nobody else uses yet."""
-    return sql.SQL("TRUNCATE {}").format(named(table))
-
-
 def lock_exclusively(table: TableName) -> sql.Composed:
     """Keep everybody out until the end of the transaction."""
     return sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(named(table))

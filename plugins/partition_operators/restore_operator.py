@@ -65,7 +65,7 @@ class RestoreOperator(LifecycleOperator):
             self.log.info("sent %s to the server, %s/s, of %s rows", human_bytes(size), human_bytes(round(size / seconds)), f"{rows:,}")
 
         progress = Progress(say)
-        return Restorer(step.executor, step.ledger, step.table, lambda size: progress.add(0, size))
+        return Restorer(step.executor, step.ledger, step.table, step.connect, lambda size: progress.add(0, size))
 
     def restoration(self, stored: StoredArchive, name: TableName, mode: str) -> Restoration:
         """What is to be built of an archive, under which name."""

@@ -32,7 +32,7 @@ from include.archive.writing import BLOCK_BYTES, Order, Progress, write_archive
 from include.partitioning.names import TableName
 from include.postgres import catalog
 from include.postgres.export import Snapshot, snapshot
-from include.postgres.loading import load, load_statement, loaded_for_proof
+from include.postgres.loading import load_side_by_side, load_statement, loaded_for_proof
 from include.postgres.session import prepare
 from tests.benchmarks.archive_in_process import PARENT, archive, fill
 
@@ -128,11 +128,12 @@ class Bench:
                 lambda: self.connection.execute(psycopg.sql.SQL("COPY app.restored FROM {} (FORMAT binary, FREEZE)").format(str(file))),
             )
         file.unlink()
-        with self.connection.transaction():
-            self.connection.execute("TRUNCATE app.restored")
-            statement = load_statement(TableName("app", "restored"), self.manifest.columns, freeze=True)
+        self.connection.execute("TRUNCATE app.restored")
+        statement = load_statement(TableName("app", "restored"), self.manifest.columns)
+        with psycopg.connect(self.uri, autocommit=True) as helper:
+            prepare(helper, "bench")
             blocks = read_ahead(stored_text(self.place, self.manifest, TEXT))
-            self.times.take("restore", lambda: load(self.connection, statement, blocks, lambda _: None))
+            self.times.take("restore", lambda: load_side_by_side([self.connection, helper], statement, blocks, lambda _: None))
         self.connection.execute("DROP TABLE app.restored")
 
     def _oid(self) -> int:
