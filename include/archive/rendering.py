@@ -32,11 +32,16 @@ class Form:
     null: str
     quoted: bool
 
-    def finished(self, text: pa.Array, *, native: bool) -> pa.Array:
-        """The value as it stands in a line; NULL stays NULL."""
-        if self.quoted:
-            return text if native else _quoted(text)
-        return pc.fill_null(_escaped(text), self.null)
+    def parts(self, text: pa.Array, *, native: bool) -> "list[pa.Array | str]":
+        """What to put behind one another for the value as it stands in a line; a NULL adds nothing, or is replaced already."""
+        if not self.quoted:
+            return [pc.fill_null(_escaped(text), self.null)]
+        if native:
+            return [text]
+        doubled = pc.replace_substring(text, QUOTE, QUOTE * 2) if _has(text, QUOTE) else text
+        if text.null_count:  # quotes must not stand around nothing
+            return [pc.binary_join_element_wise(QUOTE, doubled, QUOTE, "")]
+        return [QUOTE, doubled, QUOTE]
 
 
 CSV = Form(",", "", quoted=True)
@@ -55,9 +60,20 @@ def lines(table: pa.Table, columns: Sequence[Column], form: Form = CSV, only: Co
             continue
         beside = None if field.companion is None else whole(table.column(field.companion))
         text = _text(whole(table.column(field.place)), beside, field)
-        parts += [form.finished(text, native=field.column.is_native), form.delimiter]
+        parts += [*form.parts(text, native=field.column.is_native), form.delimiter]
     parts[-1] = "\n"
-    return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
+    return pc.binary_join_element_wise(*_merged(parts), "", null_handling="replace", null_replacement="")
+
+
+def _merged(parts: list[pa.Array | str]) -> list[pa.Array | str]:
+    """Constants that stand side by side as one: each part costs a step for every row."""
+    merged: list[pa.Array | str] = []
+    for part in parts:
+        if merged and isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
 
 
 def _text(native: pa.Array, beside: pa.Array | None, field: Field) -> pa.Array:
@@ -106,12 +122,6 @@ def _decimal_text(array: pa.Array) -> pa.Array:
     if array.type.scale <= _MOST_PLAIN_SCALE:
         return text
     return mended(text, pc.match_substring(text, "E"), lambda value: f"{Decimal(value):f}")
-
-
-def _quoted(text: pa.Array) -> pa.Array:
-    if _has(text, QUOTE):
-        text = pc.replace_substring(text, QUOTE, QUOTE * 2)
-    return pc.binary_join_element_wise(QUOTE, text, QUOTE, "")
 
 
 def _escaped(text: pa.Array) -> pa.Array:

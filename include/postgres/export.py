@@ -80,7 +80,8 @@ class Snapshot:
             milliseconds = max(1, round(self.seconds_left * 1000))  # 0 would be for ever
             self.connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{milliseconds}",))
             try:
-                found = self.connection.execute(_evidence_query(self.table, self.columns)).fetchone()
+                utf8 = self.connection.info.parameter_status("server_encoding") == "UTF8"
+                found = self.connection.execute(_evidence_query(self.table, self.columns, utf8=utf8)).fetchone()
             except errors.QueryCanceled:
                 _ = self.seconds_left  # says that it was us
                 raise
@@ -233,34 +234,35 @@ def _selection(table: TableName, columns: Sequence[Column], pages: Pages) -> sql
     return sql.SQL("SELECT {} FROM ONLY {}{}").format(names, named(table), where)
 
 
-def _evidence_query(table: TableName, columns: tuple[Column, ...]) -> sql.Composed:
+def _evidence_query(table: TableName, columns: tuple[Column, ...], *, utf8: bool) -> sql.Composed:
     terms: list[sql.Composable] = [sql.SQL("pg_catalog.count(*)")]
     for column in columns:
         name = sql.Identifier(column.name)
         terms.append(sql.SQL("pg_catalog.count({})").format(name))
-        terms.extend(_measure(column, key) for key in column.measures)
+        terms.extend(_measure(column, key, utf8=utf8) for key in column.measures)
     return sql.SQL("SELECT {} FROM ONLY {}").format(sql.SQL(", ").join(terms), named(table))
 
 
-def _measure(column: Column, key: str) -> sql.Composed:
+def _measure(column: Column, key: str, *, utf8: bool) -> sql.Composed:
     name = sql.Identifier(column.name)
     if key == "bytes":
         # Of text in UTF-8, which the archive has, whatever the database has.
-        length = sql.SQL("{}" if column.base_type == "bytea" else "pg_catalog.convert_to({}, 'UTF8')").format(name)
-        return sql.SQL("pg_catalog.sum(pg_catalog.octet_length({}))").format(length)
+        stored_so = utf8 or column.base_type == "bytea"
+        return sql.SQL("pg_catalog.sum(pg_catalog.octet_length({}))").format(
+            name if stored_so else sql.SQL("pg_catalog.convert_to({}, 'UTF8')").format(name)
+        )
     if column.base_type in TIMES:
         return _extreme_time(column, key)
-    value: sql.Composable = name
-    finite: sql.Composable = sql.SQL("")
+    measure = sql.SQL("pg_catalog.{}({})").format(sql.SQL(key), name)
     if column.decimal is not None:
         # trunc() makes a number without a fraction of one that has only zeros there.
-        value = sql.SQL("pg_catalog.trunc({} * {})").format(name, sql.Literal(10 ** column.decimal[1]))
-        finite = sql.SQL(" FILTER (WHERE {} <> 'NaN')").format(name)
-    if key == "sum":
-        # mod() takes the sign of the dividend; added and taken again it is the remainder from 0 to 2^64 - 1.
-        total = sql.SQL("pg_catalog.sum({}){}::pg_catalog.numeric").format(value, finite)
-        return sql.SQL("pg_catalog.mod(pg_catalog.mod({}, {size}) + {size}, {size})").format(total, size=sql.SQL("18446744073709551616"))
-    return sql.SQL("pg_catalog.{}({}){}").format(sql.SQL(key), value, finite)
+        finite = sql.SQL("{} FILTER (WHERE {} <> 'NaN')").format(measure, name)
+        measure = sql.SQL("pg_catalog.trunc({} * {})").format(finite, sql.Literal(10 ** column.decimal[1]))
+    if key != "sum":
+        return measure
+    # mod() takes the sign of the dividend; added and taken again it is the remainder from 0 to 2^64 - 1.
+    modulo = sql.SQL("pg_catalog.mod(pg_catalog.mod({}::pg_catalog.numeric, {size}) + {size}, {size})")
+    return modulo.format(measure, size=sql.SQL("18446744073709551616"))
 
 
 def _extreme_time(column: Column, key: str) -> sql.Composed:

@@ -67,7 +67,7 @@ def test_an_error_of_the_consumer_closes_the_source_in_its_own_thread_and_waits_
 
     items = read_ahead(endless())
     assert next(items) == 0
-    items.close()  # type: ignore[attr-defined] # it is a generator, of which its annotation says only that it iterates
+    items.close()
     (thread,) = closed_by
     assert thread is not threading.current_thread()
     assert not thread.is_alive()
