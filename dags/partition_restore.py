@@ -38,8 +38,8 @@ def restore_dag() -> DAG:
     """A form, and one restored partition for each archive in the range."""
     params = {
         "table": TABLE,
-        "from": Param(None, title="From", description="First day, inclusive. Empty: from the oldest archive on.", **DAY),
-        "to": Param(None, title="To", description="Day after the last. Empty: up to the newest archive.", **DAY),
+        "from": Param(None, title="From", description="First day, inclusive. Needed.", **DAY),
+        "to": Param(None, title="To", description="Day after the last. Empty: only the partition that holds the first day.", **DAY),
         "mode": Param(
             RestoreMode.ATTACH.value,
             type="string",

@@ -1,10 +1,10 @@
 """The first step of a restore: which archives are meant."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from include.partitioning.bounds import BEGINNING, END, Bounds
+from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import on_key_axis
 from include.partitioning.errors import BadArgumentError
 from include.partitioning.reference import parse_reference_date
@@ -17,8 +17,8 @@ class FindArchivesOperator(LifecycleOperator):
     **When it fails** there is no archive in that range; the message says which there are. If the ledger was lost, run the DAG
     `partition_reconcile_archives` first: it finds them in the storage.
 
-    :param start: ISO date from which on, inclusive; empty: from the beginning. (templated)
-    :param end: ISO date up to which, exclusive; empty: to the end. (templated)
+    :param start: ISO date from which on, inclusive. (templated)
+    :param end: ISO date up to which, exclusive; empty: only the partition that holds `start`. (templated)
 
     Other arguments: see `LifecycleOperator`. `policy` is templated too.
     """
@@ -27,14 +27,15 @@ class FindArchivesOperator(LifecycleOperator):
     action: ClassVar[str] = "find"
     ui_color = "#e0f7fa"
 
-    def __init__(self, *, start: str | None = None, end: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
+    def __init__(self, *, start: str, end: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
         super().__init__(**kwargs)
         self.start = start
         self.end = end
 
     def perform(self, step: Step) -> list[str]:
         """Return the names of archived partitions that share an instant with the range, oldest first, as `schema.name`."""
-        lower, upper = self._moment(step, "from", self.start, BEGINNING), self._moment(step, "to", self.end, END)
+        lower = self._moment(step, "from", self.start)
+        upper = lower + timedelta.resolution if str(self.end or "").strip() in ("", "None") else self._moment(step, "to", str(self.end))
         if lower >= upper:
             raise BadArgumentError(f'from "{self.start}" is not before to "{self.end}"')
         archives = sorted(step.ledger.archives(), key=lambda each: each.bounds)
@@ -51,7 +52,5 @@ class FindArchivesOperator(LifecycleOperator):
         """It only reads."""
         return False
 
-    def _moment(self, step: Step, name: str, text: str | None, otherwise: datetime) -> datetime:
-        if str(text or "").strip() in ("", "None"):
-            return otherwise
-        return on_key_axis(parse_reference_date(str(text), step.policy.timezone, name), step.table.key_type, step.policy.timezone)
+    def _moment(self, step: Step, name: str, text: str) -> datetime:
+        return on_key_axis(parse_reference_date(text, step.policy.timezone, name), step.table.key_type, step.policy.timezone)

@@ -133,3 +133,50 @@ def start_over(lifecycle: Lifecycle) -> None:
         CREATE TABLE app.events_p202408 PARTITION OF app.events FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00');
         INSERT INTO app.events SELECT g, 1 + g % 10, timestamptz '2024-08-01 00:00+00' + g * interval '1 hour', 'row ' || g FROM generate_series(1, 50) g;
     """)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["attach", "table", "drill"])
+def test_a_restore_that_dies_at_any_boundary_is_made_up_for_by_the_next(
+    lifecycle: Lifecycle, lit: Callable[[int], Fuse], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    lifecycle.archive_partition(OLD)
+    lifecycle.detach(OLD)
+    lifecycle.drop(OLD)
+    restored = {"attach": OLD, "table": f"{OLD}_restored", "drill": None}[mode]
+
+    def bring_back() -> None:
+        lifecycle.drill() if mode == "drill" else lifecycle.restore(OLD, mode)
+
+    boundary = 0
+    while True:
+        boundary += 1
+        fuse = lit(boundary)
+        died = False
+        try:
+            bring_back()
+        except KilledError:
+            died = True
+        monkeypatch.undo()
+        monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri)
+        if died:
+            bring_back()
+        assert restored_state(lifecycle, restored) == {
+            "rows": 50 if restored else 0, "attached": mode == "attach", "tables": 6 if restored else 5, "unfinished": 0, "drill": 0,
+        }, f"after dying at boundary {boundary}"  # fmt: skip
+        if not died:
+            break
+        lifecycle.sql(f"DROP TABLE IF EXISTS {restored or OLD}; DELETE FROM partition_lifecycle.hold")
+    assert fuse.passed > 15
+
+
+def restored_state(lifecycle: Lifecycle, restored: str | None) -> dict[str, Any]:
+    tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p')"
+    unfinished = "SELECT count(*) FROM partition_lifecycle.restored r JOIN pg_class c ON c.oid = r.relation_oid WHERE finished_at IS NULL"
+    return {
+        "rows": lifecycle.value(f"SELECT count(*) FROM {restored}") if restored else 0,
+        "attached": bool(restored) and lifecycle.value("SELECT count(*) FROM pg_inherits WHERE inhrelid = %s::regclass", restored) == 1,
+        "tables": lifecycle.value(tables),
+        "unfinished": lifecycle.value(unfinished),
+        "drill": lifecycle.value("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'partition_lifecycle_drill' AND relkind = 'r'"),
+    }  # fmt: skip

@@ -220,9 +220,14 @@ def test_dry_run_restores_nothing(lifecycle: Lifecycle) -> None:
 def test_archives_of_a_range_are_found_oldest_first(lifecycle: Lifecycle) -> None:
     lifecycle.archive_partition(NEXT)
     lifecycle.archive_partition(OLD)
-    assert lifecycle.run(FindArchivesOperator) == [OLD, NEXT]
-    assert lifecycle.run(FindArchivesOperator, start="2024-09-30") == [NEXT]
-    assert lifecycle.run(FindArchivesOperator, start="None", end="2024-09-01") == [OLD]
+    assert lifecycle.run(FindArchivesOperator, start="2024-01-01", end="2025-01-01") == [OLD, NEXT]
+    assert lifecycle.run(FindArchivesOperator, start="2024-08-31", end="None") == [OLD]
+    assert lifecycle.run(FindArchivesOperator, start="2024-09-01", end="") == [NEXT]
+    assert lifecycle.run(FindArchivesOperator, start="2024-01-01", end="2024-09-01") == [OLD]
+    with pytest.raises(AirflowFailException, match='from "None" is not an ISO date'):
+        lifecycle.run(FindArchivesOperator, start="None")  # an empty form does not bring everything back
+    with pytest.raises(AirflowFailException, match=r'from ".*" is not before to ".*"'):
+        lifecycle.run(FindArchivesOperator, start="2024-09-01", end="2024-08-01")
     with pytest.raises(AirflowFailException, match=r"no archive of .* lies in .* archived is"):
         lifecycle.run(FindArchivesOperator, start="2025-01-01")
 
