@@ -48,6 +48,9 @@ def restore_dag() -> DAG:
             description="attach: back into the table; table: beside it, as <partition>_restored; verify: read and compare only.",
         ),
         "hold_until": Param(None, title="Hold until", description="Not expired again before this day. Empty: for 30 days.", **DAY),
+        "version": Param(
+            None, type=["null", "integer"], minimum=1, title="Version", description="Only if a name was archived with different rows."
+        ),
         "dry_run": DRY_RUN_PARAM,
     }
     with DAG(
@@ -65,6 +68,7 @@ def restore_dag() -> DAG:
             task_id="restore",
             mode="{{ params.mode }}",
             hold_until="{{ params.hold_until }}",
+            version="{{ params.version }}",
             map_index_template="{{ task.partition }}",
             max_active_tis_per_dagrun=1,
             doc_md=inspect.getdoc(RestorePartitionOperator),

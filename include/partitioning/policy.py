@@ -74,7 +74,7 @@ class ArchivePolicy(_Frozen):
     files: int = Field(
         1, strict=True, ge=1, le=16, description="Files per partition, each written by a connection of its own.", examples=[1]
     )
-    former_databases: tuple[str, ...] = Field(
+    former_databases: tuple[Annotated[str, Field(pattern=r"^\d+/\d+$")], ...] = Field(
         (),
         description="`<system identifier>/<database OID>` of databases whose archives may lie below the same path: what this one was before.",
         examples=[["7382948271645539921/16384"]],

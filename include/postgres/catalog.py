@@ -111,6 +111,12 @@ def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:
     return {each["name"]: each["what"] for each in rows(connection, "names_in_schema", schema=schema)}
 
 
+def has_schema(connection: Connection[Any], schema: str) -> bool:
+    """Whether there is a schema of that name."""
+    found = row(connection, "has_schema", schema=schema)
+    return bool(found and found["yes"])
+
+
 def sizes(connection: Connection[Any], oids: Iterable[int]) -> dict[int, int]:
     """Bytes on disk by OID, indexes and TOAST included."""
     return {each["oid"]: each["bytes"] for each in rows(connection, "sizes", oids=list(oids))}

@@ -62,7 +62,7 @@ def _advice(error: psycopg.Error) -> str:
             return "; something else depends on it: drop or change that first, nothing is ever dropped with CASCADE"
         case errors.ForeignKeyViolation():
             return f'; rows elsewhere refer to it by constraint "{error.diag.constraint_name}": remove them first'
-        case errors.CheckViolation():
+        case errors.CheckViolation() if "default partition" in (error.diag.message_primary or ""):
             return "; rows in the DEFAULT partition belong into the new one: move them first"
         case _:
             return f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""

@@ -7,7 +7,7 @@ table referred to.
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 
 from include.partitioning.names import TableName, fitted
 from include.postgres import statements
@@ -29,6 +29,7 @@ class ForeignKey:
     referenced_oid: int
     columns: tuple[tuple[str, str], ...]
     validated: bool
+    enforced: bool
 
 
 def foreign_keys_of(connection: Connection[Any], oid: int) -> list[ForeignKey]:
@@ -41,27 +42,39 @@ def foreign_keys_of(connection: Connection[Any], oid: int) -> list[ForeignKey]:
             each["referenced_oid"],
             tuple(zip(each["columns"], each["referenced_columns"], strict=True)),
             each["validated"],
+            each["enforced"],
         )
         for each in rows(connection, "foreign_keys_of", oid=oid)
     ]
 
 
 def count_orphans(connection: Connection[Any], table: TableName, key: ForeignKey) -> int:
-    """Rows of `table` that refer to a row that is not there: the foreign key itself would name only the first."""
+    """Rows of `table` that refer to a row that is not there: the foreign key itself would name only the first.
+
+    0 where the role may not look, or the parent does not check: then the key itself will tell.
+    """
+    if not key.validated:
+        return 0
     same = sql.SQL(" AND ").join(sql.SQL("r.{} = t.{}").format(sql.Identifier(there), sql.Identifier(here)) for here, there in key.columns)
     known = sql.SQL(" AND ").join(sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(here)) for here, _ in key.columns)
     statement = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {} t WHERE {} AND NOT EXISTS (SELECT FROM {} r WHERE {})").format(
         statements.named(table), known, statements.named(key.referenced), same
     )
-    found = connection.execute(statement).fetchone()
+    try:
+        found = connection.execute(statement).fetchone()
+    except errors.InsufficientPrivilege:
+        return 0
     return int(found[0]) if found else 0
 
 
-def add_foreign_key(executor: Executor, owner: str, table: TableName, key: ForeignKey) -> None:
-    """Add it NOT VALID, in a moment, and validate it: writers of neither table wait for that (manual, ALTER TABLE)."""
-    name = fitted(table.name, f"_{key.columns[0][0][:20]}_fkey")
+def add_foreign_key(executor: Executor, owner: str, table: TableName, key: ForeignKey, number: int) -> None:
+    """Add it NOT VALID, in a moment, and validate it: writers of neither table wait for that (manual, ALTER TABLE).
+
+    :param number: of the key among those of its table, from 0; its name has it.
+    """
+    name = fitted(table.name, f"_{key.columns[0][0][:20]}_fkey{number or ''}")
     what = f'add foreign key "{key.name}" to "{table}"'
-    definition = statements.server_text(key.definition.removesuffix(" NOT VALID") + " NOT VALID")
+    definition = statements.server_text(key.definition.removesuffix(" NOT VALID") + (" NOT VALID" if key.enforced else ""))
     add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(statements.named(table), sql.Identifier(name), definition)
 
     def work(_: Connection[Any]) -> None:

@@ -3,6 +3,7 @@
 State lives here and in the archive, never in XCom: a run on another worker, or another Airflow, finds it.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -173,9 +174,12 @@ class Ledger:
         values = asdict(archive) | _cluster(origin.cluster) | asdict(origin)
         self._write("record_archive", **values, verified=verified)
 
-    def archives(self) -> list[ArchivedPartition]:
-        """The newest archive of every partition this table ever had."""
-        return [_archived(each) for each in self._rows_if_installed("archives", since=2)]
+    def archives(self, databases: Collection[str]) -> list[ArchivedPartition]:
+        """Archives of this table that no later one replaces; of one name there may be several, if it was used again for other rows.
+
+        :param databases: identities of the databases whose archives count: this one, and what it was before.
+        """
+        return [_archived(each) for each in self._rows_if_installed("archives", since=2, databases=list(databases))]
 
     def archive_ids(self) -> frozenset[str]:
         """Of all archives of this table that are written down, older versions included."""

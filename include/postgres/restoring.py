@@ -94,6 +94,7 @@ class Restorer:
         """
         done = self._standing(wanted)
         if done is not None and done.finished and done.attached:
+            self._ledger.hold(self._table.cluster, wanted.name, done.oid, held_until, reason)
             return f'"{wanted.name}" is restored and attached already; nothing to do'
         self._refuse_overlap(wanted)
         self._clear_the_name(wanted, done)
@@ -103,9 +104,9 @@ class Restorer:
         ) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
             self._fill(wanted, fit, oid)
-            self._build_objects(wanted, [each for each in self._own_objects() if not each.definition.startswith("CHECK")])
-            self._dress(wanted, template, oid)
+            self._build_objects(wanted, self._own_objects())
             self._foreign_keys(wanted)
+            self._dress(wanted, template, oid)
             self._analyze(wanted)
             self._attach(wanted, oid, held_until, reason)
         return self._said(wanted, fit, f'attached to "{self._table.name}"')
@@ -131,7 +132,7 @@ class Restorer:
 
     def drill(self, wanted: Restoration) -> str:
         """Build the table in the scratch schema, compare it, build its indexes and constraints, and drop it."""
-        self._connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(wanted.name.schema)))
+        self._make_schema(wanted.name.schema)
         self._clear_the_name(wanted, self._standing(wanted))
         with self._built(wanted, [_as_archived(wanted, unlogged=True)], None) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
@@ -240,8 +241,12 @@ class Restorer:
             )
 
     def _own_objects(self) -> list[TableObject]:
-        """Indexes and constraints of the parent; ATTACH takes those that are there, and would otherwise build them under its lock."""
-        return [each for each in table_objects(self._connection, self._table.oid) if each.sort != "foreign key"]
+        """Indexes and constraints of the parent; ATTACH takes those that are there, and would otherwise build them under its lock.
+
+        CHECKs came with LIKE. An exclusion constraint ATTACH builds in any case.
+        """
+        objects = [each for each in table_objects(self._connection, self._table.oid) if each.sort != "foreign key"]
+        return [each for each in objects if not each.definition.startswith(("CHECK", "EXCLUDE"))]
 
     def _build_objects(self, wanted: Restoration, objects: Iterable[TableObject]) -> None:
         for each in objects:
@@ -258,15 +263,14 @@ class Restorer:
             use_identity_index(self._executor, template, wanted.name, oid)
 
     def _foreign_keys(self, wanted: Restoration) -> None:
-        for key in foreign_keys_of(self._connection, self._table.oid):
-            with self._executor.role(self._table.owner):
-                orphans = count_orphans(self._connection, wanted.name, key)
+        for number, key in enumerate(foreign_keys_of(self._connection, self._table.oid)):
+            orphans = count_orphans(self._connection, wanted.name, key)
             if orphans:
                 raise RestoreRefusedError(
                     f'{orphans} rows of "{wanted.origin}" refer by "{key.name}" to rows of "{key.referenced}" that are gone; use mode: table, '
                     "or bring those rows back first"
                 )
-            add_foreign_key(self._executor, self._table.owner, wanted.name, key)
+            add_foreign_key(self._executor, self._table.owner, wanted.name, key, number)
 
     def _analyze(self, wanted: Restoration) -> None:
         with self._executor.role(self._table.owner):
@@ -291,6 +295,11 @@ class Restorer:
         return statements.bounds_check(
             wanted.name, fitted(wanted.name.name, "_bounds"), self._table.key, self._table.key_type, wanted.bounds
         )
+
+    def _make_schema(self, schema: str) -> None:
+        """Looked for first: IF NOT EXISTS asks for CREATE on the database even where the schema exists."""
+        if not catalog.has_schema(self._connection, schema):
+            self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
 
     def _drop(self, name: TableName, oid: int) -> None:
         """Only the table with this OID: one that a restore of ours made, and that is nobody's partition."""

@@ -44,6 +44,11 @@ def opened(step: Step, path: str) -> ObjectStoragePath:
     return ObjectStoragePath(path, conn_id=conn_id)
 
 
+def databases_of(step: Step) -> tuple[str, ...]:
+    """Identities of the databases whose archives are this table's: this one, and what the policy says it was before."""
+    return (step.table.cluster.identity, *archive_policy(step).former_databases)
+
+
 def url_of(folder: ObjectStoragePath) -> str:
     """The folder as any tool writes it: Airflow's own text has the connection in it, in the place of a user's name."""
     return f"{folder.protocol}://{folder.path}"

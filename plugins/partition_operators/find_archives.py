@@ -8,6 +8,7 @@ from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import on_key_axis
 from include.partitioning.errors import BadArgumentError
 from include.partitioning.reference import parse_reference_date
+from partition_operators.archive_storage import databases_of
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -38,7 +39,7 @@ class FindArchivesOperator(LifecycleOperator):
         upper = lower + timedelta.resolution if str(self.end or "").strip() in ("", "None") else self._moment(step, "to", str(self.end))
         if lower >= upper:
             raise BadArgumentError(f'from "{self.start}" is not before to "{self.end}"')
-        archives = sorted(step.ledger.archives(), key=lambda each: each.bounds)
+        archives = sorted(step.ledger.archives(databases_of(step)), key=lambda each: each.bounds)
         found = [each for each in archives if each.bounds.overlaps(Bounds(lower, upper))]
         for each in found:
             proven = f"proven ({each.archive.proof})" if each.archive.verified_at else "found in the storage, not compared with the table"
@@ -46,7 +47,7 @@ class FindArchivesOperator(LifecycleOperator):
         if not found:
             known = f"{archives[0].bounds} to {archives[-1].bounds}" if archives else "nothing"
             raise BadArgumentError(f'no archive of "{step.table.name}" lies in {Bounds(lower, upper)}; archived is {known}')
-        return [str(each.name) for each in found]
+        return list(dict.fromkeys(str(each.name) for each in found))
 
     def changes_database(self) -> bool:
         """It only reads."""

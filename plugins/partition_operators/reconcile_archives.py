@@ -8,7 +8,7 @@ from include.archive.shelf import archives_of_table
 from include.archive.storage import listed, new_file
 from include.partitioning.errors import ArchiveMismatchError
 from include.postgres.ledger import ArchivedPartition
-from partition_operators.archive_storage import archive_root, opened, origin_of, record_of
+from partition_operators.archive_storage import archive_root, databases_of, opened, origin_of, record_of
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -30,9 +30,12 @@ class ReconcileArchivesOperator(LifecycleOperator):
     def perform(self, step: Step) -> dict[str, int]:
         """Return how many archives were found, were new to the ledger, and how many manifests were put back."""
         known = step.ledger.archive_ids()
-        put_back = sum(self._put_back(step, each) for each in step.ledger.archives())
+        put_back = sum(self._put_back(step, each) for each in step.ledger.archives(databases_of(step)))
         found = new = 0
         for stored in archives_of_table(archive_root(step), step.table.name):
+            if stored.manifest.source.cluster.identity not in databases_of(step):
+                self.log.warning("%s is another database's and left alone", stored.folder)
+                continue
             found += 1
             if stored.manifest.archive_id in known:
                 continue

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from include.archive.proof import check_archive
 from include.partitioning.errors import BadArgumentError, PartitionLifecycleError, ServerUnavailableError, all_of
 from include.partitioning.names import TableName
-from include.postgres.ledger import ArchivedPartition
+from include.postgres.ledger import ArchivedPartition, Event
 from include.postgres.table_lock import advisory_lock
+from partition_operators.archive_storage import databases_of, manifest_of, opened
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
-from partition_operators.restore_operator import RestoreOperator
+from partition_operators.restore_operator import RestoreOperator, StoredArchive
 
 SCRATCH_SCHEMA = "partition_lifecycle_drill"
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -50,6 +51,8 @@ class RestoreDrillOperator(RestoreOperator):
             except PartitionLifecycleError as error:
                 self.log.error("%s", error)  # noqa: TRY400 - the message says it all, and it is raised again at the end
                 errors.append(error)
+                if not step.dry_run:  # so that the next drill begins with another one
+                    step.ledger.record(Event("drill", "failed", each.name, None, each.bounds, detail=str(error)))
         if errors:
             raise all_of(errors)
         return [str(each.name) for each in chosen]
@@ -58,7 +61,7 @@ class RestoreDrillOperator(RestoreOperator):
         number = str(self.archives).strip()
         if not number.isdecimal() or int(number) < 1:
             raise BadArgumentError(f'archives "{self.archives}" is not a number of 1 or more')
-        return sorted(step.ledger.archives(), key=lambda each: (each.drilled_at or _NEVER, each.bounds))[: int(number)]
+        return sorted(step.ledger.archives(databases_of(step)), key=lambda each: (each.drilled_at or _NEVER, each.bounds))[: int(number)]
 
     def _drill(self, step: Step, each: ArchivedPartition) -> None:
         if step.dry_run:
@@ -67,7 +70,7 @@ class RestoreDrillOperator(RestoreOperator):
             )
             return
         with advisory_lock(step.executor, f"drill {each.name}", f'drill the restore of "{each.name}"'):
-            stored = self.archive_of(step, each.name)
+            stored = StoredArchive(opened(step, each.archive.path), manifest_of(step, each.archive))
             check_archive(stored.folder, stored.manifest)
             name = TableName(SCRATCH_SCHEMA, f"archive_{stored.manifest.archive_id.replace('-', '_')}")
             said = self.restorer(step, stored.manifest.rows).drill(self.restoration(stored, name, "drill"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from airflow.sdk import ObjectStoragePath
 
-from include.archive.layout import partition_folder
+from include.archive.layout import partition_folder, version_of
 from include.archive.manifest import Manifest
 from include.archive.read_ahead import read_ahead
 from include.archive.rendering import TEXT
@@ -17,7 +17,7 @@ from include.partitioning.errors import BadArgumentError
 from include.partitioning.names import TableName
 from include.partitioning.plan_text import human_bytes
 from include.postgres.restoring import Restoration, Restorer
-from partition_operators.archive_storage import archive_root, bounds_of, manifest_of, opened
+from partition_operators.archive_storage import archive_root, bounds_of, databases_of, manifest_of, opened
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -42,21 +42,44 @@ class RestoreOperator(LifecycleOperator):
 
     ui_color = "#e0f7fa"
 
-    def archive_of(self, step: Step, partition: TableName) -> StoredArchive:
-        """The newest archive of a partition: the ledger's, or, if it knows none, the storage's.
+    def archive_of(self, step: Step, partition: TableName, version: int | None = None) -> StoredArchive:
+        """The archive of a partition: the ledger's, or, if it knows none, the storage's.
 
-        :raises BadArgumentError: there is none.
+        :param version: needed where archives of that name hold different rows; None: the one that no other replaces.
+        :raises BadArgumentError: there is none, there are several, or it is another database's.
         """
-        for each in step.ledger.archives():
-            if each.name == partition:
-                return StoredArchive(opened(step, each.archive.path), manifest_of(step, each.archive))
+        if version is not None:
+            return self._in_storage(step, partition, version)
+        known = step.ledger.archives(databases_of(step))
+        found = [each for each in known if each.name == partition]
+        if len(found) > 1:
+            choice = "; ".join(f"version {version_of(each.archive.path)}: {each.bounds}, {each.archive.rows:,} rows" for each in found)
+            raise BadArgumentError(f'"{partition}" was archived more than once with different rows; say which version is meant: {choice}')
+        if found:
+            return StoredArchive(opened(step, found[0].archive.path), manifest_of(step, found[0].archive))
+        return self._in_storage(step, partition, None)
+
+    def _in_storage(self, step: Step, partition: TableName, version: int | None) -> StoredArchive:
         folder = partition_folder(archive_root(step), step.table.name, partition)
-        for stored in archives_of_partition(folder):
-            if stored.manifest.source.partition == str(partition):
-                self.log.warning("the ledger does not know this archive; it was found in the storage: %s", stored.folder)
-                return StoredArchive(stored.folder, stored.manifest)
-        known = ", ".join(str(each.name) for each in step.ledger.archives()) or "none"
-        raise BadArgumentError(f'there is no archive of "{partition}"; known are: {known}')
+        stored = [
+            each
+            for each in archives_of_partition(folder)
+            if each.manifest.source.partition == str(partition) and version in (None, each.manifest.version)
+        ]
+        if not stored:
+            names = ", ".join(sorted({str(each.name) for each in step.ledger.archives(databases_of(step))})) or "none"
+            wanted = f"version {version} of " if version is not None else ""
+            raise BadArgumentError(f'there is no archive of {wanted}"{partition}"; known are: {names}')
+        if len({each.manifest.source.identity for each in stored}) > 1:
+            choice = "; ".join(f"version {each.manifest.version}: {each.manifest.rows:,} rows" for each in stored)
+            raise BadArgumentError(f'"{partition}" was archived more than once with different rows; say which version is meant: {choice}')
+        source = stored[0].manifest.source
+        if source.cluster.identity not in databases_of(step):
+            raise BadArgumentError(
+                f'"{stored[0].folder}" is an archive of another database ({source.cluster.identity}); if this database was that one '
+                f'once, add it: archive.former_databases: ["{source.cluster.identity}"]'
+            )
+        return StoredArchive(stored[0].folder, stored[0].manifest)
 
     def restorer(self, step: Step, rows: int) -> Restorer:
         """For the step's table; says in the log how loading goes on."""

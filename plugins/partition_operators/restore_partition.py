@@ -37,19 +37,30 @@ class RestorePartitionOperator(RestoreOperator):
 
     :param partition: `schema.name` of the archived partition. (templated, mappable)
     :param mode: attach, table or verify. (templated)
+    :param version: number of the archive, where a name was archived more than once with different rows; omitted: the one that no other
+        replaces. (templated)
     :param hold_until: ISO date until which an attached partition is not expired again; omitted: 30 days from today. (templated)
 
     Other arguments: see `LifecycleOperator`. `policy` is templated too.
     """
 
-    template_fields: Sequence[str] = ("policy", "partition", "mode", "hold_until", *LifecycleOperator.template_fields)
+    template_fields: Sequence[str] = ("policy", "partition", "mode", "hold_until", "version", *LifecycleOperator.template_fields)
     action: ClassVar[str] = "restore"
 
-    def __init__(self, *, partition: str, mode: str = RestoreMode.ATTACH, hold_until: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
+    def __init__(
+        self,
+        *,
+        partition: str,
+        mode: str = RestoreMode.ATTACH,
+        hold_until: str | None = None,
+        version: int | str | None = None,
+        **kwargs: Any,  # noqa: ANN401 - LifecycleOperator's arguments
+    ) -> None:
         super().__init__(**kwargs)
         self.partition = partition
         self.mode = mode
         self.hold_until = hold_until
+        self.version = version
 
     def subject(self) -> TableName | None:
         """The partition, if its name can be read."""
@@ -69,7 +80,7 @@ class RestorePartitionOperator(RestoreOperator):
         return said
 
     def _restore(self, step: Step, partition: TableName, mode: RestoreMode, held_until: datetime) -> str:
-        stored = self.archive_of(step, partition)
+        stored = self.archive_of(step, partition, self._version())
         manifest = stored.manifest
         if mode is RestoreMode.VERIFY:
             check_archive(stored.folder, manifest)
@@ -84,6 +95,14 @@ class RestorePartitionOperator(RestoreOperator):
             return restorer.beside(wanted)
         return restorer.attach(wanted, held_until, "restored from its archive") + f"; held until {held_until:%Y-%m-%d}"
 
+    def _version(self) -> int | None:
+        text = str(self.version or "").strip()
+        if text in ("", "None"):
+            return None
+        if not text.isdecimal():
+            raise BadArgumentError(f'version "{self.version}" is not a number')
+        return int(text)
+
     def _mode(self) -> RestoreMode:
         try:
             return RestoreMode(str(self.mode))
@@ -94,4 +113,7 @@ class RestorePartitionOperator(RestoreOperator):
         text = str(self.hold_until or "").strip()
         if text in ("", "None"):
             return step.database_now + HELD_FOR
-        return parse_reference_date(text, step.policy.timezone, "hold_until")
+        until = parse_reference_date(text, step.policy.timezone, "hold_until")
+        if until <= step.database_now:
+            raise BadArgumentError(f'hold_until "{text}" is past; the next run would expire the partition again')
+        return until

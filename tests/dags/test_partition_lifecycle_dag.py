@@ -99,7 +99,7 @@ def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch:
     form = dags["partition_restore"].params
     assert form.get_param("table").schema["enum"] == ["core.sessions"]
     assert form.get_param("mode").schema["enum"] == ["attach", "table", "verify"]
-    assert list(form) == ["table", "from", "to", "mode", "hold_until", "dry_run"]
+    assert list(form) == ["table", "from", "to", "mode", "hold_until", "version", "dry_run"]
     assert upstream(dags["partition_restore"], "restore") == {"find"}
     assert str(dags["partition_restore_drill"].schedule) == "@monthly"
     for dag_id in FOR_ALL_TABLES:

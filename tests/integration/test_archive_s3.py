@@ -170,6 +170,7 @@ def test_an_object_that_appears_under_the_name_during_an_upload_is_not_overwritt
     assert on_s3.bucket.read(DATA) == b"theirs"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_a_large_file_goes_up_in_parts_and_is_proven(on_s3: OnS3) -> None:
     on_s3.fill(22)
@@ -212,6 +213,7 @@ def test_an_identity_that_may_not_delete_archives_beside_what_it_cannot_remove(o
     assert on_s3.bucket.objects() == [DATA, f"{SECOND}/_manifest.json", f"{SECOND}/part-00000.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_pattern", [r"^PUT .*parquet$", r"^PUT .*partNumber=2", r"^POST .*uploadId=", r"^PUT .*_manifest.json"])
 @pytest.mark.usefixtures("small_parts")
 def test_a_connection_that_is_cut_during_an_upload_leaves_nothing_that_reads_as_an_archive(on_s3: OnS3, request_pattern: str) -> None:
@@ -228,6 +230,7 @@ def test_a_connection_that_is_cut_during_an_upload_leaves_nothing_that_reads_as_
     assert on_s3.bucket.objects() == [f"{SECOND}/_manifest.json", f"{SECOND}/part-00000.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_pattern", [r"^POST .*uploads", r"^PUT .*partNumber=2", r"^POST .*uploadId="])
 @pytest.mark.usefixtures("small_parts")
 def test_a_store_that_is_too_busy_for_an_upload_in_parts_is_asked_to_forget_it(on_s3: OnS3, request_pattern: str) -> None:
@@ -240,6 +243,7 @@ def test_a_store_that_is_too_busy_for_an_upload_in_parts_is_asked_to_forget_it(o
     assert "read back and compared" in on_s3.archive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_pattern", [r"^PUT .*part-00000", r"^POST .*uploadId=", r"^PUT .*_manifest.json"])
 @pytest.mark.usefixtures("small_parts")
 def test_an_upload_whose_answer_is_lost_is_not_taken_for_somebody_else_s(on_s3: OnS3, request_pattern: str) -> None:
@@ -252,6 +256,7 @@ def test_an_upload_whose_answer_is_lost_is_not_taken_for_somebody_else_s(on_s3: 
     assert on_s3.bucket.objects() == [MANIFEST, DATA]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_busy_for_a_moment_is_asked_again(on_s3: OnS3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OBJECT_STORE", object_store.connection_json(on_s3.proxy.port, retries=1))
     for request_pattern in ("^PUT", "^GET", "^HEAD"):
@@ -260,6 +265,7 @@ def test_a_store_that_is_busy_for_a_moment_is_asked_again(on_s3: OnS3, monkeypat
     assert on_s3.bucket.objects() == [MANIFEST, DATA]
 
 
+@pytest.mark.slow
 def test_an_archive_that_cannot_be_read_back_to_its_end_is_none(on_s3: OnS3) -> None:
     on_s3.proxy.cut_response("^GET [^?]*part-00000", after=1000)
     with pytest.raises(StorageUnavailableError):
@@ -270,12 +276,14 @@ def test_an_archive_that_cannot_be_read_back_to_its_end_is_none(on_s3: OnS3) -> 
     assert "read back and compared" in on_s3.archive()
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_slowly_is_waited_for(on_s3: OnS3) -> None:
     on_s3.proxy.delay = 0.2
     assert "read back and compared" in on_s3.archive()
     assert on_s3.bucket.objects() == [MANIFEST, DATA]
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_in_time_is_tried_again_later(on_s3: OnS3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
     monkeypatch.setenv("AIRFLOW_CONN_OBJECT_STORE", object_store.connection_json(on_s3.proxy.port, read_timeout=0.3))
@@ -286,6 +294,7 @@ def test_a_server_that_does_not_answer_in_time_is_tried_again_later(on_s3: OnS3,
     assert on_s3.bucket.objects() == []
 
 
+@pytest.mark.slow
 def test_an_endpoint_where_nobody_listens_is_tried_again_later(on_s3: OnS3, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_OBJECT_STORE", object_store.connection_json(object_store.closed_port()))
@@ -296,6 +305,7 @@ def test_an_endpoint_where_nobody_listens_is_tried_again_later(on_s3: OnS3, monk
     assert "read back and compared" in on_s3.archive()
 
 
+@pytest.mark.slow
 def test_a_drop_waits_for_a_store_that_does_not_answer(on_s3: OnS3) -> None:
     on_s3.archive_and_detach()
     on_s3.proxy.busy("^GET")

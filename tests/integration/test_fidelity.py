@@ -288,6 +288,7 @@ def floats(layout: str, bits: int, chance: random.Random) -> list[bytes]:
     return found + [struct.pack(layout, each) for each in numbers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "layout", "bits"), [("float4", ">f", 32), ("float8", ">d", 64)])
 def test_floats_of_any_bits_come_back_bit_by_bit(lifecycle: Lifecycle, kind: str, layout: str, bits: int) -> None:
     build(lifecycle, f"f {kind}")

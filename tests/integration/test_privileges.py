@@ -30,6 +30,11 @@ def test_a_member_of_the_owner_needs_no_more_than_create_on_the_database(lifecyc
         lifecycle.archive_partition(OLD)
         lifecycle.detach(OLD)
         lifecycle.drop(OLD)
+        lifecycle.sql(f"REVOKE CREATE ON DATABASE {name} FROM lifecycle")
+        assert lifecycle.drill() == [OLD]
+        assert "50 rows, compared" in lifecycle.restore(OLD, "table")
+        assert "50 rows, compared" in lifecycle.restore(OLD)
+        lifecycle.sql(f"DELETE FROM partition_lifecycle.hold; DROP TABLE {OLD}, {OLD}_restored")
         lifecycle.sql(
             "INSERT INTO app.events SELECT g, 1, '2026-11-01 00:00+00'::timestamptz + g * interval '20 seconds', 'x' FROM generate_series(1000, 60000) g"
         )
@@ -45,3 +50,27 @@ def test_a_member_of_the_owner_needs_no_more_than_create_on_the_database(lifecyc
         assert lifecycle.value("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'partition_lifecycle'") == "lifecycle"
     finally:
         lifecycle.sql("DROP OWNED BY lifecycle, owner_of_events CASCADE; DROP ROLE lifecycle, owner_of_events")
+
+
+def test_with_row_level_security_forced_on_the_owner_a_role_that_bypasses_it_drops_and_restores(
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]
+    lifecycle.sql(f"""
+        CREATE ROLE forced; CREATE ROLE bypasser LOGIN BYPASSRLS IN ROLE forced; GRANT CREATE ON DATABASE {name} TO bypasser;
+        GRANT USAGE, CREATE ON SCHEMA app TO forced; GRANT USAGE ON SCHEMA auth TO forced; GRANT REFERENCES ON auth.users TO forced;
+        ALTER TABLE app.events OWNER TO forced;
+        DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'app.events'::regclass LOOP
+          EXECUTE format('ALTER TABLE %s OWNER TO forced', p); EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', p);
+          EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', p); END LOOP; END $$;
+    """)
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "bypasser@"))
+    try:
+        lifecycle.archive_partition(OLD)
+        lifecycle.detach(OLD)
+        lifecycle.drop(OLD)
+        assert "50 rows, compared" in lifecycle.restore(OLD)
+        assert lifecycle.value("SELECT relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", OLD) is True
+    finally:
+        monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri)
+        lifecycle.sql("DROP OWNED BY forced, bypasser CASCADE; DROP ROLE bypasser; DROP ROLE forced")

@@ -319,3 +319,82 @@ def test_a_restore_that_meets_a_lock_gives_way_and_leaves_nothing(lifecycle: Lif
             lifecycle.restore(OLD)
     assert restored_leftovers(lifecycle) == []
     lifecycle.restore(OLD)
+
+
+def test_a_name_that_was_used_again_for_other_rows_does_not_hide_the_first_archive(lifecycle: Lifecycle) -> None:
+    lifecycle.expire(OLD)
+    lifecycle.create(reference_date="2024-08-15")  # a backfill makes it anew, empty, and the next run expires it again
+    lifecycle.expire(OLD)
+    with pytest.raises(AirflowFailException, match=r"say which version is meant: version 2: .* 0 rows; version 1: .* 50 rows"):
+        lifecycle.restore(OLD)
+    assert "50 rows, compared" in lifecycle.restore(OLD, version=1)
+    with pytest.raises(AirflowFailException, match="no archive of version 7 of"):
+        lifecycle.restore(OLD, version="7")
+    with pytest.raises(AirflowFailException, match='version "x" is not a number'):
+        lifecycle.restore(OLD, version="x")
+
+
+def test_what_was_restored_and_expired_again_replaces_what_it_came_from(lifecycle: Lifecycle) -> None:
+    lifecycle.expire(OLD)
+    lifecycle.restore(OLD)
+    lifecycle.sql(f"DELETE FROM partition_lifecycle.hold; UPDATE {OLD} SET note = 'corrected' WHERE id = 1")
+    lifecycle.expire(OLD)
+    lifecycle.restore(OLD)
+    assert lifecycle.value(f"SELECT note FROM {OLD} WHERE id = 1") == "corrected"
+
+
+def test_archives_of_another_database_are_neither_restored_nor_adopted_nor_drilled(lifecycle: Lifecycle) -> None:
+    lifecycle.expire(OLD)
+    lifecycle.sql("DROP SCHEMA partition_lifecycle CASCADE")
+    manifest = archive_of(lifecycle) / "_manifest.json"
+    foreign = json.loads(manifest.read_text())
+    foreign["source"]["database_oid"] = 7
+    manifest.write_text(json.dumps(foreign))
+    identity = f"{foreign['source']['system_identifier']}/7"
+    with pytest.raises(AirflowFailException, match=f'add it: archive.former_databases: \\["{identity}"\\]'):
+        lifecycle.restore(OLD)
+    assert lifecycle.run(ReconcileArchivesOperator)["new"] == 0
+    assert lifecycle.drill() == []
+    former = lifecycle.policy(archive={"path": f"file://{lifecycle.archive}", "former_databases": [identity]})
+    assert lifecycle.run(ReconcileArchivesOperator, policy=former)["new"] == 1
+    assert "50 rows, compared" in lifecycle.restore(OLD, policy=former)
+
+
+def test_two_keys_on_one_column_and_one_that_is_not_enforced_are_restored(lifecycle: Lifecycle) -> None:
+    lifecycle.sql("CREATE TABLE auth.people (id integer PRIMARY KEY); INSERT INTO auth.people SELECT generate_series(1, 10)")
+    lifecycle.sql("ALTER TABLE app.events ADD FOREIGN KEY (user_id) REFERENCES auth.people")
+    lifecycle.sql("CREATE TABLE auth.loose (id integer PRIMARY KEY)")
+    lifecycle.sql("ALTER TABLE app.events ADD FOREIGN KEY (user_id) REFERENCES auth.loose NOT ENFORCED")
+    lifecycle.expire(OLD)
+    lifecycle.restore(OLD)
+    assert lifecycle.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'app.events_p202408'::regclass AND contype = 'f'") == 3
+
+
+def test_the_hold_of_a_partition_that_is_restored_already_is_set_anew_and_never_to_the_past(lifecycle: Lifecycle) -> None:
+    lifecycle.expire(OLD)
+    with pytest.raises(AirflowFailException, match='hold_until "2020-01-01" is past'):
+        lifecycle.restore(OLD, hold_until="2020-01-01")
+    lifecycle.restore(OLD)
+    lifecycle.sql("DELETE FROM partition_lifecycle.hold")
+    lifecycle.restore(OLD, hold_until="2031-05-06")
+    assert lifecycle.value("SELECT held_until::date::text FROM partition_lifecycle.hold") == "2031-05-06"
+
+
+def test_an_exclusion_constraint_is_built_once(lifecycle: Lifecycle) -> None:
+    lifecycle.sql("ALTER TABLE app.events ADD EXCLUDE USING btree (id WITH =, created_at WITH =)")
+    lifecycle.expire(OLD)
+    lifecycle.restore(OLD)
+    assert lifecycle.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'app.events_p202408'::regclass AND contype = 'x'") == 1
+
+
+def test_a_damaged_archive_does_not_keep_the_others_from_being_drilled(lifecycle: Lifecycle) -> None:
+    lifecycle.archive_partition(OLD)
+    lifecycle.archive_partition(NEXT)
+    (archive_of(lifecycle) / "part-00000.parquet").unlink()
+    with pytest.raises(AirflowFailException, match="there is no such object"):
+        lifecycle.drill()
+    assert lifecycle.drill() == [NEXT]
+    failed = lifecycle.sql(
+        "SELECT partition FROM partition_lifecycle.event WHERE action = 'drill' AND outcome = 'failed' AND partition IS NOT NULL"
+    )
+    assert failed == [{"partition": OLD}]

@@ -40,3 +40,6 @@ CREATE TABLE partition_lifecycle.restored (
   PRIMARY KEY (system_identifier, database_oid, relation_oid)
 );
 COMMENT ON TABLE partition_lifecycle.restored IS 'Tables that were built from archives; finished_at NULL: under way, or interrupted and removed by the next attempt';
+
+CREATE SCHEMA IF NOT EXISTS partition_lifecycle_drill;
+COMMENT ON SCHEMA partition_lifecycle_drill IS 'Restore drills build their tables here, and drop them again';

@@ -1,6 +1,7 @@
 -- Foreign keys that a table has by itself, with the columns at both ends.
 SELECT con.conname AS name, pg_catalog.pg_get_constraintdef(con.oid) AS definition,
-       n.nspname AS referenced_schema, c.relname AS referenced_name, con.confrelid::bigint AS referenced_oid, con.convalidated AS validated,
+       n.nspname AS referenced_schema, c.relname AS referenced_name, con.confrelid::bigint AS referenced_oid, con.convalidated AND coalesce((pg_catalog.to_jsonb(con) ->> 'conenforced')::boolean, true) AS validated,
+       coalesce((pg_catalog.to_jsonb(con) ->> 'conenforced')::boolean, true) AS enforced,  -- NOT ENFORCED is new in 18
        (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.conkey) WITH ORDINALITY k(number, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.number) AS columns,
        (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.confkey) WITH ORDINALITY k(number, place)

@@ -1,9 +1,15 @@
--- The newest archive of each partition of this table, wherever it was made: what can be restored.
-SELECT DISTINCT ON (partition)
-       archive_id::text AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, manifest, snapshot_taken_at, verified_at,
+-- Archives of this table that no later one replaces: what can be restored. A later one replaces an earlier if it is of the same relation, or of
+-- one that was restored from the earlier: a table that merely has the same name holds other rows. `drilled_at` is the last attempt.
+SELECT archive_id::text AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, manifest, snapshot_taken_at, verified_at,
        partition, lower_bound, upper_bound,
        (SELECT max(e.happened_at) FROM partition_lifecycle.event e
-         WHERE e.action = 'drill' AND e.outcome = 'done' AND e.parent = a.parent AND e.partition = a.partition) AS drilled_at
+         WHERE e.action = 'drill' AND e.parent = a.parent AND e.partition = a.partition) AS drilled_at
   FROM partition_lifecycle.archive a
  WHERE parent = %(parent)s AND manifest IS NOT NULL
- ORDER BY partition, snapshot_taken_at DESC
+   AND pg_catalog.concat(system_identifier, '/', database_oid) = ANY (%(databases)s)
+   AND NOT EXISTS (SELECT FROM partition_lifecycle.archive b
+                    WHERE b.parent = a.parent AND b.partition = a.partition AND b.snapshot_taken_at > a.snapshot_taken_at
+                      AND (b.system_identifier, b.database_oid) = (a.system_identifier, a.database_oid)
+                      AND (b.partition_oid = a.partition_oid
+                           OR EXISTS (SELECT FROM partition_lifecycle.restored r WHERE r.relation_oid = b.partition_oid AND r.archive_id = a.archive_id)))
+ ORDER BY lower_bound, snapshot_taken_at DESC
