@@ -241,6 +241,7 @@ def slow(seconds: float) -> Callable[[bytes | bytearray, Sequence[Column]], pa.T
     return decoded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [1, 3])
 def test_an_archive_that_takes_longer_than_max_duration_ends_with_a_clear_error_and_nothing_else(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, files: int
@@ -305,6 +306,7 @@ def once_in_the_middle(action: Callable[[], object], block_number: int = 3) -> C
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'partition_lifecycle%' AND query LIKE 'COPY%' LIMIT 1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [1, 3])
 def test_a_connection_that_is_cut_in_the_middle_of_the_export_is_worth_another_attempt(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, files: int
@@ -323,6 +325,7 @@ def test_a_connection_that_is_cut_in_the_middle_of_the_export_is_worth_another_a
     assert rows_in(archives(lifecycle)[0]) == rows_of(lifecycle)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_cut_in_the_second_reading_is_worth_another_attempt(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +349,7 @@ def test_a_connection_that_is_cut_in_the_second_reading_is_worth_another_attempt
     assert "read back and compared" in lifecycle.archive_partition(OLD, policy=policy(lifecycle, "full"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [1, 3])
 def test_a_storage_that_fails_in_the_middle_leaves_no_query_running_on_the_server(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, files: int
