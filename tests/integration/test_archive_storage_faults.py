@@ -151,6 +151,7 @@ def test_a_folder_without_permission_is_named_with_what_to_do(locked_folder: Pat
 
 def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(locked_folder: Path) -> None:
     """Else a version that lies there would be written over, or another database's archives overlooked."""
+    locked_folder.chmod(0o700)
     (locked_folder / "archive_version=1").mkdir()
     locked_folder.chmod(0o300)
     with ordinary_user(), pytest.raises(ArchiveError, match=r"denies access"):
