@@ -1,5 +1,6 @@
 """What archives lie in the storage already: their manifests, and whose they are."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Generic, TypeVar
 
 from include.archive.layout import table_folder, version_of
 from include.archive.manifest import MANIFEST, Manifest
-from include.archive.storage import StoragePath, digest_of, listed, read_bytes
+from include.archive.storage import StoragePath, listed, read_bytes
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError
 from include.partitioning.names import TableName
 from include.partitioning.partition import Cluster
@@ -17,11 +18,19 @@ P = TypeVar("P", bound=StoragePath)
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[P]):
-    """A finished archive as it lies in the storage; nothing but its manifest has been looked at."""
+    """A finished archive as it lies in the storage; nothing but its manifest has been looked at.
+
+    :param text: of the manifest, byte for byte.
+    """
 
     folder: P
     manifest: Manifest
-    sha256: str
+    text: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the manifest, in hexadecimal."""
+        return hashlib.sha256(self.text).hexdigest()
 
 
 def versions_in(folder: StoragePath) -> list[int]:
@@ -52,8 +61,8 @@ def read_stored(folder: P) -> Stored[P]:
     :raises ArchiveMismatchError: its manifest is missing or not readable.
     """
     place = folder / MANIFEST
-    data = read_bytes(place)
-    return Stored(folder, Manifest.from_json(data, str(place)), digest_of(place)[0])
+    text = read_bytes(place)
+    return Stored(folder, Manifest.from_json(text, str(place)), text)
 
 
 def refuse_strangers(root: StoragePath, parent: TableName, cluster: Cluster, former: tuple[str, ...]) -> None:
@@ -90,6 +99,7 @@ def read_manifest(folder: StoragePath, sha256: str) -> Manifest:
     :raises ArchiveMismatchError: it is missing, another one, or not readable.
     """
     place = folder / MANIFEST
-    if digest_of(place)[0] != sha256:
+    text = read_bytes(place)
+    if hashlib.sha256(text).hexdigest() != sha256:
         raise ArchiveMismatchError(f'"{place}" is not the manifest that was written; restore the object, or archive the partition again')
-    return Manifest.from_json(read_bytes(place), str(place))
+    return Manifest.from_json(text, str(place))

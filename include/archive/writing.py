@@ -102,17 +102,17 @@ def write_archive(folder: StoragePath, order: Order, parts: Sequence[Iterable[by
     )
 
 
-def commit_archive(folder: StoragePath, manifest: Manifest) -> str:
+def commit_archive(folder: StoragePath, manifest: Manifest) -> bytes:
     """Write the manifest, which makes the folder an archive, and read it back.
 
-    :returns: its SHA-256.
+    :returns: its text.
     """
     data = manifest.to_json()
     with new_file(folder / MANIFEST) as file:
         file.write(data)
     if read_bytes(folder / MANIFEST) != data:
         raise ArchiveMismatchError(f'"{folder / MANIFEST}" is not what was written; archive the partition again')
-    return hashlib.sha256(data).hexdigest()
+    return data
 
 
 class _StoppedError(Exception):

@@ -157,7 +157,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         return f'archived "{target.name}": {manifest.rows:,} rows, {size}, read back and compared ({manifest.proof}), at {place}'
 
     def _record(self, step: Step, target: Target, stored: Stored[ObjectStoragePath]) -> None:
-        record = record_of(stored.folder, stored.manifest, stored.sha256)
+        record = record_of(stored)
         with step.connection.transaction():
             step.ledger.record_archive(origin_of(stored.manifest), record, verified=True)
             done = Event("archive", "done", target.name, target.oid, target.bounds, record.rows, record.bytes, detail=record.path)

@@ -4,7 +4,7 @@ from airflow.sdk import BaseHook, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.archive.manifest import MANIFEST, Manifest
-from include.archive.shelf import read_manifest
+from include.archive.shelf import Stored, read_manifest
 from include.archive.storage import listed
 from include.partitioning.bounds import Bounds, parse_bounds
 from include.partitioning.errors import PermanentError
@@ -65,18 +65,19 @@ def manifest_of(step: Step, record: ArchiveRecord) -> Manifest:
     return read_manifest(folder, record.manifest_sha256)
 
 
-def record_of(folder: ObjectStoragePath, manifest: Manifest, sha256: str) -> ArchiveRecord:
+def record_of(stored: Stored[ObjectStoragePath]) -> ArchiveRecord:
     """What the ledger notes of an archive."""
+    manifest = stored.manifest
     return ArchiveRecord(
         archive_id=manifest.archive_id,
-        path=url_of(folder),
-        manifest_sha256=sha256,
+        path=url_of(stored.folder),
+        manifest_sha256=stored.sha256,
         rows=manifest.rows,
         bytes=manifest.data_bytes,
         snapshot_xmin=manifest.source.snapshot_xmin,
         shape_digest=manifest.source.shape_digest,
         proof=manifest.proof,
-        manifest=manifest.to_json().decode(),
+        manifest=stored.text.decode(),
         snapshot_taken_at=manifest.source.snapshot_taken_at,
     )
 

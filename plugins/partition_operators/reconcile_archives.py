@@ -44,8 +44,7 @@ class ReconcileArchivesOperator(LifecycleOperator):
                 "%s is new to the ledger: %s, %s rows", stored.folder, stored.manifest.source.partition, f"{stored.manifest.rows:,}"
             )
             if not step.dry_run:
-                record = record_of(stored.folder, stored.manifest, stored.sha256)
-                step.ledger.record_archive(origin_of(stored.manifest), record, verified=False)
+                step.ledger.record_archive(origin_of(stored.manifest), record_of(stored), verified=False)
         self.log.info("%d archives found, %d of them new to the ledger; %d manifests put back", found, new, put_back)
         return {"found": found, "new": new, "put back": put_back}
 

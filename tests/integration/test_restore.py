@@ -357,6 +357,10 @@ def test_archives_of_another_database_are_neither_restored_nor_adopted_nor_drill
     assert lifecycle.drill() == []
     former = lifecycle.policy(archive={"path": f"file://{lifecycle.archive}", "former_databases": [identity]})
     assert lifecycle.run(ReconcileArchivesOperator, policy=former)["new"] == 1
+    text = manifest.read_bytes()
+    manifest.unlink()
+    assert lifecycle.run(ReconcileArchivesOperator, policy=former)["put back"] == 1
+    assert manifest.read_bytes() == text  # however it was laid out
     assert "50 rows, compared" in lifecycle.restore(OLD, policy=former)
 
 

@@ -1,5 +1,6 @@
 """A table with columns of many types, its rows as COPY text, what a server would say of them, and archives of it in a folder."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -133,7 +134,7 @@ def archived(folder: Path, *blocks: bytes, order: Order = ORDER) -> tuple[Manife
     """A committed archive: its manifest, and the manifest's SHA-256."""
     found = blocks or BLOCKS
     manifest = written(folder, found, order=replace(order, evidence=evidence_of(COLUMNS, *found)))
-    return manifest, commit_archive(UPath(folder), manifest)
+    return manifest, hashlib.sha256(commit_archive(UPath(folder), manifest)).hexdigest()
 
 
 def signed_again(folder: Path, manifest: Manifest) -> Manifest:
