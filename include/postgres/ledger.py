@@ -58,7 +58,6 @@ class ArchiveRecord:
     :param snapshot_xmin: `pg_snapshot_xmin` of the export, 64 bits wide, epoch included.
     :param shape_digest: of what the stored rows read as; see `catalog.shape_digest`.
     :param proof: standard, full or restore.
-    :param manifest: the manifest, byte for byte; None for archives of the first ledger version.
     :param verified_at: when it was compared with the table; None if it was only found in the storage.
     """
 
@@ -70,7 +69,6 @@ class ArchiveRecord:
     snapshot_xmin: int
     shape_digest: str
     proof: str | None = None
-    manifest: str | None = None
     snapshot_taken_at: datetime | None = None
     verified_at: datetime | None = None
 
@@ -96,13 +94,13 @@ class Origin:
 class ArchivedPartition:
     """The newest archive of a partition that may be long gone.
 
-    :param drilled_at: when it was last restored for a drill.
+    :param drill_tried_at: when it was last restored for a drill, however that ended.
     """
 
     name: TableName
     bounds: Bounds
     archive: ArchiveRecord
-    drilled_at: datetime | None
+    drill_tried_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +164,14 @@ class Ledger:
         """Everything this DAG run has recorded, in order."""
         return self._rows_if_installed("events_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)
 
-    def record_archive(self, origin: Origin, archive: ArchiveRecord, *, verified: bool) -> None:
+    def record_archive(self, origin: Origin, archive: ArchiveRecord, manifest: str, *, verified: bool) -> None:
         """Note an archive. The same archive twice is one row.
 
+        :param manifest: byte for byte.
         :param verified: it was compared with the table at hand just now.
         """
         values = asdict(archive) | _cluster(origin.cluster) | asdict(origin)
-        self._write("record_archive", **values, verified=verified)
+        self._write("record_archive", **values, manifest=manifest, verified=verified)
 
     def archives(self, databases: Collection[str]) -> list[ArchivedPartition]:
         """Archives of this table that no later one replaces; of one name there may be several, if it was used again for other rows.
@@ -180,6 +179,11 @@ class Ledger:
         :param databases: identities of the databases whose archives count: this one, and what it was before.
         """
         return [_archived(each) for each in self._rows_if_installed("archives", since=2, databases=list(databases))]
+
+    def manifest(self, archive_id: str) -> str | None:
+        """The copy of an archive's manifest, byte for byte; None if there is none."""
+        found = self._rows_if_installed("manifest", since=2, archive_id=archive_id)
+        return found[0]["manifest"] if found else None
 
     def archive_ids(self) -> frozenset[str]:
         """Of all archives of this table that are written down, older versions included."""
@@ -220,9 +224,13 @@ class Ledger:
             for each in found
         ]
 
-    def drilled_at(self) -> datetime | None:
-        """When an archive of this table was last restored and compared, for a drill."""
-        found = self._rows_if_installed("drilled_at")
+    def record_drill(self, archive_id: str, *, passed: bool) -> None:
+        """Note that an archive was restored for a drill, or that it could not be."""
+        self._write("record_drill", archive_id=archive_id, passed=passed)
+
+    def drilled_at(self, cluster: Cluster) -> datetime | None:
+        """When an archive of this table in this database was last restored and compared, for a drill."""
+        found = self._rows_if_installed("drilled_at", since=2, **_cluster(cluster))
         moment: datetime | None = found[0]["moment"] if found else None
         return moment
 
@@ -316,7 +324,7 @@ def _cluster(cluster: Cluster) -> dict[str, int]:
 
 def _archived(found: Row) -> ArchivedPartition:
     record = {key: found[key] for key in ArchiveRecord.__dataclass_fields__}
-    return ArchivedPartition(TableName.parse(found["partition"]), _bounds(found), ArchiveRecord(**record), found["drilled_at"])
+    return ArchivedPartition(TableName.parse(found["partition"]), _bounds(found), ArchiveRecord(**record), found["drill_tried_at"])
 
 
 def _hold_text(found: Row) -> str:

@@ -139,12 +139,15 @@ class Restorer:
             self._fill(wanted, fit, oid)
             self._build_objects(wanted, [each for each in wanted.blueprint.objects if each.sort != "foreign key"])
         self._drop(wanted.name, oid)
-        self._ledger.record(Event("drill", "done", wanted.origin, None, wanted.bounds, wanted.rows, detail=_detail(wanted)))
+        with self._connection.transaction():
+            self._ledger.record_drill(wanted.archive_id, passed=True)
+            self._ledger.record(Event("drill", "done", wanted.origin, None, wanted.bounds, wanted.rows, detail=_detail(wanted)))
         return f'the archive of "{wanted.origin}" was restored, compared and dropped: {wanted.rows:,} rows'
 
     def _standing(self, wanted: Restoration) -> RestoredTable | None:
         """What an earlier restore of this archive in this mode, or an interrupted one of that name, has left."""
-        for each in self._ledger.restored(self._table.cluster):
+        restored = self._ledger.restored(self._table.cluster)
+        for each in restored:
             if (
                 each.archive_id == wanted.archive_id
                 and each.mode == wanted.mode
@@ -152,7 +155,7 @@ class Restorer:
                 and each.attached == (wanted.mode == "attach")
             ):
                 return each
-        return next((each for each in self._ledger.restored(self._table.cluster) if each.name == wanted.name and not each.finished), None)
+        return next((each for each in restored if each.name == wanted.name and not each.finished), None)
 
     def _refuse_overlap(self, wanted: Restoration) -> None:
         for partition in self._table.partitions:

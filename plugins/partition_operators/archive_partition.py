@@ -159,7 +159,7 @@ class ArchivePartitionOperator(ExpiryOperator):
     def _record(self, step: Step, target: Target, stored: Stored[ObjectStoragePath]) -> None:
         record = record_of(stored)
         with step.connection.transaction():
-            step.ledger.record_archive(origin_of(stored.manifest), record, verified=True)
+            step.ledger.record_archive(origin_of(stored.manifest), record, stored.text.decode(), verified=True)
             done = Event("archive", "done", target.name, target.oid, target.bounds, record.rows, record.bytes, detail=record.path)
             step.ledger.record(done)
 

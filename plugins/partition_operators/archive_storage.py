@@ -60,9 +60,9 @@ def manifest_of(step: Step, record: ArchiveRecord) -> Manifest:
     :raises ArchiveMismatchError: the stored one is another, or both are lost.
     """
     folder = opened(step, record.path)
-    if record.manifest is not None and MANIFEST not in [each.name for each in listed(folder)]:
-        return Manifest.from_json(record.manifest.encode(), f"the ledger's copy of the manifest of {record.path}")
-    return read_manifest(folder, record.manifest_sha256)
+    if MANIFEST in [each.name for each in listed(folder)] or (copy := step.ledger.manifest(record.archive_id)) is None:
+        return read_manifest(folder, record.manifest_sha256)
+    return Manifest.from_json(copy.encode(), f"the ledger's copy of the manifest of {record.path}")
 
 
 def record_of(stored: Stored[ObjectStoragePath]) -> ArchiveRecord:
@@ -77,7 +77,6 @@ def record_of(stored: Stored[ObjectStoragePath]) -> ArchiveRecord:
         snapshot_xmin=manifest.source.snapshot_xmin,
         shape_digest=manifest.source.shape_digest,
         proof=manifest.proof,
-        manifest=stored.text.decode(),
         snapshot_taken_at=manifest.source.snapshot_taken_at,
     )
 

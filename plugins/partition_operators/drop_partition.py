@@ -45,7 +45,7 @@ class DropPartitionOperator(ExpiryOperator):
         waits = why_not_yet(target.detached, step.database_now)
         if waits is not None:
             raise AirflowSkipException(waits)
-        if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at() is None:
+        if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at(step.table.cluster) is None:
             raise AirflowSkipException(
                 f'"{target.name}" is not dropped yet: first_drop is after_drill, and no archive of "{step.table.name}" has been restored and '
                 "compared; run the DAG partition_restore_drill"

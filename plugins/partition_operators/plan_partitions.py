@@ -63,7 +63,7 @@ def _ledger_findings(step: Step) -> list[str]:
             f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
             "table was built anew or renamed; they are left alone"
         )
-    if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at() is None:
+    if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at(step.table.cluster) is None:
         findings.append(
             "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
         )

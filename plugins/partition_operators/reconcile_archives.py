@@ -44,17 +44,18 @@ class ReconcileArchivesOperator(LifecycleOperator):
                 "%s is new to the ledger: %s, %s rows", stored.folder, stored.manifest.source.partition, f"{stored.manifest.rows:,}"
             )
             if not step.dry_run:
-                step.ledger.record_archive(origin_of(stored.manifest), record_of(stored), verified=False)
+                step.ledger.record_archive(origin_of(stored.manifest), record_of(stored), stored.text.decode(), verified=False)
         self.log.info("%d archives found, %d of them new to the ledger; %d manifests put back", found, new, put_back)
         return {"found": found, "new": new, "put back": put_back}
 
     def _put_back(self, step: Step, each: ArchivedPartition) -> bool:
         """Write a manifest that is lost from the ledger's copy, if the files it names are there."""
         folder = opened(step, each.archive.path)
-        if each.archive.manifest is None:
+        copy = step.ledger.manifest(each.archive.archive_id)
+        if copy is None:
             return False
         names = {file.name for file in listed(folder)}
-        manifest = Manifest.from_json(each.archive.manifest.encode(), f"the ledger's copy of {each.archive.path}")
+        manifest = Manifest.from_json(copy.encode(), f"the ledger's copy of {each.archive.path}")
         missing = {file.name for file in manifest.files} - names
         if missing:
             raise ArchiveMismatchError(f'"{folder}" lacks {", ".join(sorted(missing))}; restore the objects from your own backup')
@@ -63,5 +64,5 @@ class ReconcileArchivesOperator(LifecycleOperator):
         self.log.warning("%s has lost its manifest; it is put back from the ledger", folder)
         if not step.dry_run:
             with new_file(folder / MANIFEST) as file:
-                file.write(each.archive.manifest.encode())
+                file.write(copy.encode())
         return True

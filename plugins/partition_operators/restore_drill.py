@@ -53,6 +53,7 @@ class RestoreDrillOperator(RestoreOperator):
                 errors.append(error)
                 if not step.dry_run:  # so that the next drill begins with another one
                     step.ledger.record(Event("drill", "failed", each.name, None, each.bounds, detail=str(error)))
+                    step.ledger.record_drill(each.archive.archive_id, passed=False)
         if errors:
             raise all_of(errors)
         return [str(each.name) for each in chosen]
@@ -61,7 +62,9 @@ class RestoreDrillOperator(RestoreOperator):
         number = str(self.archives).strip()
         if not number.isdecimal() or int(number) < 1:
             raise BadArgumentError(f'archives "{self.archives}" is not a number of 1 or more')
-        return sorted(step.ledger.archives(databases_of(step)), key=lambda each: (each.drilled_at or _NEVER, each.bounds))[: int(number)]
+        return sorted(step.ledger.archives(databases_of(step)), key=lambda each: (each.drill_tried_at or _NEVER, each.bounds))[
+            : int(number)
+        ]
 
     def _drill(self, step: Step, each: ArchivedPartition) -> None:
         if step.dry_run:

@@ -6,12 +6,15 @@ ALTER TABLE partition_lifecycle.archive
   ADD COLUMN proof text,
   ADD COLUMN manifest text,
   ADD COLUMN snapshot_taken_at timestamptz,
+  ADD COLUMN drill_tried_at timestamptz,
+  ADD COLUMN drilled_at timestamptz,
   ADD COLUMN recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp();
 CREATE INDEX archive_by_name ON partition_lifecycle.archive (parent, partition, recorded_at);
 COMMENT ON TABLE partition_lifecycle.archive IS 'Archives; snapshot_xmin is the 64-bit pg_snapshot_xmin of the export';
 COMMENT ON COLUMN partition_lifecycle.archive.path IS 'Folder of the archive; its _manifest.json has the SHA-256 of the next column';
 COMMENT ON COLUMN partition_lifecycle.archive.verified_at IS 'When the stored objects were compared with the table; NULL: found in the storage, not compared';
 COMMENT ON COLUMN partition_lifecycle.archive.manifest IS 'The manifest, byte for byte';
+COMMENT ON COLUMN partition_lifecycle.archive.drilled_at IS 'When it was last restored for a drill, and every row was as it was archived';
 
 CREATE TABLE partition_lifecycle.hold (
   system_identifier bigint NOT NULL,

@@ -1,9 +1,7 @@
 -- Archives of this table that no later one replaces: what can be restored. A later one replaces an earlier if it is of the same relation, or of
--- one that was restored from the earlier: a table that merely has the same name holds other rows. `drilled_at` is the last attempt.
-SELECT archive_id::text AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, manifest, snapshot_taken_at, verified_at,
-       partition, lower_bound, upper_bound,
-       (SELECT max(e.happened_at) FROM partition_lifecycle.event e
-         WHERE e.action = 'drill' AND e.parent = a.parent AND e.partition = a.partition) AS drilled_at
+-- one that was restored from the earlier: a table that merely has the same name holds other rows.
+SELECT archive_id::text AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, snapshot_taken_at, verified_at,
+       partition, lower_bound, upper_bound, drill_tried_at
   FROM partition_lifecycle.archive a
  WHERE parent = %(parent)s AND manifest IS NOT NULL
    AND pg_catalog.concat(system_identifier, '/', database_oid) = ANY (%(databases)s)
