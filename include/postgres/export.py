@@ -60,7 +60,6 @@ class Snapshot:
         """What it takes to build a table like this one."""
         return Blueprint(self.columns, table_objects(self.connection, _oid(self.connection, self.table) or 0))
 
-    @property
     def seconds_left(self) -> float:
         """Until the deadline.
 
@@ -77,13 +76,13 @@ class Snapshot:
     def evidence(self) -> Evidence:
         """Counts, minima, maxima, sums and lengths, computed by the server; one sequential scan."""
         with translated(f'measure "{self.table}"'):
-            milliseconds = max(1, round(self.seconds_left * 1000))  # 0 would be for ever
+            milliseconds = max(1, round(self.seconds_left() * 1000))  # 0 would be for ever
             self.connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{milliseconds}",))
             try:
                 utf8 = self.connection.info.parameter_status("server_encoding") == "UTF8"
                 found = self.connection.execute(_evidence_query(self.table, self.columns, utf8=utf8)).fetchone()
             except errors.QueryCanceled:
-                _ = self.seconds_left  # says that it was us
+                self.seconds_left()  # says that it was us
                 raise
         values = list(found or ())
         total = int(values.pop(0))
@@ -119,7 +118,7 @@ class Snapshot:
                 if len(block) >= block_bytes:
                     yield block
                     block = bytearray()
-                    _ = self.seconds_left
+                    self.seconds_left()
         if block:
             yield block
 
@@ -137,7 +136,7 @@ class Snapshot:
                 for line in islice(lines, wanted):
                     block += line
                 yield block
-                _ = self.seconds_left
+                self.seconds_left()
             rest = bytearray().join(lines)
         if rest:
             yield rest

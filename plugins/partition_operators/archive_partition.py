@@ -182,12 +182,12 @@ class ArchivePartitionOperator(ExpiryOperator):
         with _readers(step, source, len(parts)) as readers:
             blocks = [source.blocks(BLOCK_BYTES, pages, reader) for pages, reader in zip(parts, readers, strict=True)]
             manifest = write_archive(place, order, blocks, self._progress("%s of %s rows archived", evidence.rows))
-            seconds = step.policy.archive_max_duration.total_seconds() - source.seconds_left
-            self.log.info("the snapshot was held for %.0f s; vacuum waited for it in the whole database", seconds)
             if policy.proof is not Proof.STANDARD:
                 self.log.info("reading the table a second time, and comparing it with %s", place)
                 readings = [_second_reading(source, pages, reader) for pages, reader in zip(parts, readers, strict=True)]
                 check_second_reading(place, manifest, readings)
+            seconds = step.policy.archive_max_duration.total_seconds() - source.seconds_left()
+            self.log.info("the snapshot was held for %.0f s; vacuum waited for it in the whole database", seconds)
         return manifest
 
     def _load_and_compare(self, step: Step, place: ObjectStoragePath, manifest: Manifest) -> None:
@@ -203,7 +203,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         def say(rows: int, size: int, seconds: float) -> None:
             left = seconds * (total - rows) / rows if rows else 0
             what_of = what % (f"{rows:,}", f"{total:,}")
-            self.log.info("%s, %s, %.0f rows/s, %.0f s left", what_of, human_bytes(size), rows / seconds, left)
+            self.log.info("%s, %s, %.0f rows/s, %.0f s so far, %.0f s left", what_of, human_bytes(size), rows / seconds, seconds, left)
 
         return Progress(say)
 
