@@ -13,26 +13,21 @@ from typing import Any
 
 from psycopg import Connection, errors, sql
 
-from include.partitioning.blueprint import Blueprint, TableObject
-from include.partitioning.column import TIMES, Column, Evidence, Measures
+from include.partitioning.blueprint import Blueprint
+from include.partitioning.column import Column, Evidence
 from include.partitioning.copy_text import QUOTE, RowDigest, quoted_columns
 from include.partitioning.errors import ArchiveError, DestructionRefusedError, WaitTooLongError
 from include.partitioning.names import TableName
 from include.postgres import catalog
+from include.postgres.blueprints import ddl, table_objects
 from include.postgres.copy_out import copy_rows, finish
+from include.postgres.evidence import evidence_of, evidence_query
 from include.postgres.failures import translated
-from include.postgres.queries import row, rows
+from include.postgres.queries import row
 from include.postgres.statements import named
 
 Pages = tuple[int, int] | None
 """Heap pages from the first, inclusive, to the second, exclusive; None: all."""
-
-_ORDINARY_TIMES = {
-    "date": ("0001-01-01", "9999-12-31"),
-    "timestamp": ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"),
-    "timestamptz": ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"),
-}
-"""First and last value, both inclusive, of those that travel natively."""
 
 _LAST_PAGE = 2**32 - 1
 
@@ -49,6 +44,7 @@ class Snapshot:
 
     connection: Connection[Any]
     table: TableName
+    oid: int
     columns: tuple[Column, ...]
     shape_digest: str
     text: str
@@ -58,7 +54,11 @@ class Snapshot:
 
     def blueprint(self) -> Blueprint:
         """What it takes to build a table like this one."""
-        return Blueprint(self.columns, table_objects(self.connection, _oid(self.connection, self.table) or 0))
+        return Blueprint(self.columns, table_objects(self.connection, self.oid))
+
+    def ddl(self) -> tuple[str, ...]:
+        """Statements that build an empty table like this one."""
+        return ddl(self.connection, self.oid, self.table, self.blueprint())
 
     def seconds_left(self) -> float:
         """Until the deadline.
@@ -80,24 +80,18 @@ class Snapshot:
             self.connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{milliseconds}",))
             try:
                 utf8 = self.connection.info.parameter_status("server_encoding") == "UTF8"
-                found = self.connection.execute(_evidence_query(self.table, self.columns, utf8=utf8)).fetchone()
+                found = self.connection.execute(evidence_query(self.table, self.columns, utf8=utf8)).fetchone()
             except errors.QueryCanceled:
                 self.seconds_left()  # says that it was us
                 raise
-        values = list(found or ())
-        total = int(values.pop(0))
-        measured: dict[str, Measures] = {}
-        for column in self.columns:
-            keys = ("non_null", *column.measures)
-            measured[column.name] = {key: _whole(values.pop(0)) for key in keys}
         self.connection.execute("SET LOCAL statement_timeout = 0")
-        return Evidence(total, measured)
+        return evidence_of(self.columns, found or ())
 
     def parts(self, number: int) -> list[Pages]:
         """The table's pages cut into so many ranges of equal length, the last one open to the end."""
         if number == 1:
             return [None]
-        found = row(self.connection, "pages", oid=_oid(self.connection, self.table)) or {"pages": 0}
+        found = row(self.connection, "pages", oid=self.oid) or {"pages": 0}
         step = max(1, -(-int(found["pages"]) // number))
         return [(index * step, (index + 1) * step if index < number - 1 else _LAST_PAGE) for index in range(number)]
 
@@ -146,17 +140,6 @@ class Snapshot:
         reader.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # parallel workers would mix the order
         return copy_rows(reader, statement, self.deadline)
 
-    def ddl(self) -> tuple[str, ...]:
-        """Statements that build an empty table like this one: columns, then constraints, then indexes."""
-        oid = _oid(self.connection, self.table)
-        found = rows(self.connection, "ddl", oid=oid)
-        return (_create_table(self.connection, self.table, self.columns), *(each["statement"] for each in found))
-
-
-def table_objects(connection: Connection[Any], oid: int) -> tuple[TableObject, ...]:
-    """Constraints and indexes of a table, in an order in which they can be built anew."""
-    return tuple(TableObject(each["sort"], each["name"], each["definition"]) for each in rows(connection, "table_objects", oid=oid))
-
 
 @contextmanager
 def snapshot(connection: Connection[Any], table: TableName, oid: int, max_duration: timedelta) -> Iterator[Snapshot]:
@@ -181,7 +164,7 @@ def snapshot(connection: Connection[Any], table: TableName, oid: int, max_durati
         taken = row(connection, "snapshot") or {}
         digest = catalog.shape_digest(connection, oid)
         try:
-            yield Snapshot(connection, table, columns, digest, taken["text"], taken["xmin"], taken["taken_at"], deadline)
+            yield Snapshot(connection, table, oid, columns, digest, taken["text"], taken["xmin"], taken["taken_at"], deadline)
         finally:
             finish(connection)
 
@@ -233,62 +216,6 @@ def _selection(table: TableName, columns: Sequence[Column], pages: Pages) -> sql
     return sql.SQL("SELECT {} FROM ONLY {}{}").format(names, named(table), where)
 
 
-def _evidence_query(table: TableName, columns: tuple[Column, ...], *, utf8: bool) -> sql.Composed:
-    terms: list[sql.Composable] = [sql.SQL("pg_catalog.count(*)")]
-    for column in columns:
-        name = sql.Identifier(column.name)
-        terms.append(sql.SQL("pg_catalog.count({})").format(name))
-        terms.extend(_measure(column, key, utf8=utf8) for key in column.measures)
-    return sql.SQL("SELECT {} FROM ONLY {}").format(sql.SQL(", ").join(terms), named(table))
-
-
-def _measure(column: Column, key: str, *, utf8: bool) -> sql.Composed:
-    name = sql.Identifier(column.name)
-    if key == "bytes":
-        # Of text in UTF-8, which the archive has, whatever the database has.
-        stored_so = utf8 or column.base_type == "bytea"
-        return sql.SQL("pg_catalog.sum(pg_catalog.octet_length({}))").format(
-            name if stored_so else sql.SQL("pg_catalog.convert_to({}, 'UTF8')").format(name)
-        )
-    if column.base_type in TIMES:
-        return _extreme_time(column, key)
-    measure = sql.SQL("pg_catalog.{}({})").format(sql.SQL(key), name)
-    if column.decimal is not None:
-        # trunc() makes a number without a fraction of one that has only zeros there.
-        finite = sql.SQL("{} FILTER (WHERE {} <> 'NaN')").format(measure, name)
-        measure = sql.SQL("pg_catalog.trunc({} * {})").format(finite, sql.Literal(10 ** column.decimal[1]))
-    if key != "sum":
-        return measure
-    # mod() takes the sign of the dividend; added and taken again it is the remainder from 0 to 2^64 - 1.
-    modulo = sql.SQL("pg_catalog.mod(pg_catalog.mod({}::pg_catalog.numeric, {size}) + {size}, {size})")
-    return modulo.format(measure, size=sql.SQL("18446744073709551616"))
-
-
-def _extreme_time(column: Column, key: str) -> sql.Composed:
-    """The first or last of the values that travel natively, in days or microseconds since 1970."""
-    name = sql.Identifier(column.name)
-    first, last = (sql.Literal(each) for each in _ORDINARY_TIMES[column.base_type])
-    ordinary = sql.SQL("pg_catalog.{}({name}) FILTER (WHERE {name} BETWEEN {} AND {})").format(sql.SQL(key), first, last, name=name)
-    if column.base_type == "date":
-        return sql.SQL("{} - '1970-01-01'::pg_catalog.date").format(ordinary)
-    return sql.SQL("pg_catalog.trunc(extract(epoch FROM {}) * 1000000)").format(ordinary)
-
-
-def _whole(value: object) -> int | None:
-    return None if value is None else int(str(value))
-
-
 def _oid(connection: Connection[Any], table: TableName) -> int | None:
     found = row(connection, "oid_of", schema=table.schema, name=table.name)
     return None if found is None else int(found["oid"])
-
-
-def _create_table(connection: Connection[Any], table: TableName, columns: tuple[Column, ...]) -> str:
-    lines = sql.SQL(", ").join(column_definition(each) for each in columns)
-    return sql.SQL("CREATE TABLE {} ({})").format(named(table), lines).as_string(connection)
-
-
-def column_definition(column: Column) -> sql.Composed:
-    """Name, type and NOT NULL. Values that were generated are archived as they were, so they are plain values here."""
-    not_null = sql.SQL(" NOT NULL" if column.not_null else "")
-    return sql.SQL("{} {}{}").format(sql.Identifier(column.name), sql.SQL(column.type), not_null)

@@ -12,7 +12,8 @@ from psycopg import Connection, sql
 from include.partitioning.column import Column
 from include.partitioning.copy_text import RowDigest
 from include.partitioning.names import TableName
-from include.postgres.export import column_definition, rows_digest
+from include.postgres.blueprints import create_table
+from include.postgres.export import rows_digest
 from include.postgres.failures import translated
 from include.postgres.statements import named
 
@@ -85,8 +86,7 @@ def loaded_for_proof(
     connection: Connection[Any], columns: Sequence[Column], blocks: Iterable[memoryview], max_duration: timedelta
 ) -> RowDigest:
     """Load an archive into a temporary table, and read it from there again; the table is gone afterwards, whatever happens."""
-    lines = sql.SQL(", ").join(column_definition(each) for each in columns)
     with translated("load the archive into a scratch table"), connection.transaction(force_rollback=True):
-        connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} ({})").format(sql.Identifier(SCRATCH.name), lines))
+        connection.execute(create_table(SCRATCH, columns))
         load(connection, load_statement(SCRATCH, columns), blocks, lambda _: None)
         return rows_digest(connection, SCRATCH, columns, monotonic() + max_duration.total_seconds())

@@ -21,9 +21,10 @@ from include.partitioning.fit import Fit, fit_columns
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.postgres import catalog, statements
+from include.postgres.blueprints import create_table, object_statement, table_objects
 from include.postgres.creating import dressing_statements, like_parent, locked_relations, use_identity_index
 from include.postgres.executor import Executor
-from include.postgres.export import column_definition, rows_digest, table_objects
+from include.postgres.export import rows_digest
 from include.postgres.failures import translated
 from include.postgres.foreign_keys import add_foreign_key, count_orphans, foreign_keys_of
 from include.postgres.ledger import Event, Ledger, RestoredTable
@@ -120,7 +121,7 @@ class Restorer:
         if done is not None and done.finished:
             return f'"{done.name}" is restored already; nothing to do'
         self._clear_the_name(wanted, done)
-        with self._built(wanted, [_as_archived(wanted, unlogged=False)], self._table.owner) as oid:
+        with self._built(wanted, [create_table(wanted.name, wanted.blueprint.columns)], self._table.owner) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
             self._fill(wanted, fit, oid)
             self._build_objects(wanted, [each for each in wanted.blueprint.objects if each.sort != "foreign key"])
@@ -134,7 +135,7 @@ class Restorer:
         """Build the table in the scratch schema, compare it, build its indexes and constraints, and drop it."""
         self._make_schema(wanted.name.schema)
         self._clear_the_name(wanted, self._standing(wanted))
-        with self._built(wanted, [_as_archived(wanted, unlogged=True)], None) as oid:
+        with self._built(wanted, [create_table(wanted.name, wanted.blueprint.columns, unlogged=True)], None) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
             self._fill(wanted, fit, oid)
             self._build_objects(wanted, [each for each in wanted.blueprint.objects if each.sort != "foreign key"])
@@ -253,7 +254,7 @@ class Restorer:
 
     def _build_objects(self, wanted: Restoration, objects: Iterable[TableObject]) -> None:
         for each in objects:
-            statement = _object_statement(wanted.name, each)
+            statement = object_statement(wanted.name, each, with_name=False)
             with self._connection.transaction():
                 self._as_owner(self._table.owner if wanted.mode != "drill" else None)
                 self._executor.run(statement)
@@ -330,21 +331,6 @@ class Restorer:
     def _said(self, wanted: Restoration, fit: Fit, what: str) -> str:
         remarks = "".join(f"; {remark}" for remark in fit.remarks)
         return f'restored "{wanted.origin}" as "{wanted.name}", {what}: {wanted.rows:,} rows, compared with the archive{remarks}'
-
-
-def _as_archived(wanted: Restoration, *, unlogged: bool) -> sql.Composed:
-    lines = sql.SQL(", ").join(column_definition(each) for each in wanted.blueprint.columns)
-    kind = sql.SQL("UNLOGGED " if unlogged else "")
-    return sql.SQL("CREATE {}TABLE {} ({})").format(kind, statements.named(wanted.name), lines)
-
-
-def _object_statement(table: TableName, each: TableObject) -> sql.Composed:
-    """Names are left to the server: the archived ones may be in use."""
-    definition = statements.server_text(each.definition)
-    if each.sort == "constraint":
-        return sql.SQL("ALTER TABLE {} ADD {}").format(statements.named(table), definition)
-    unique = sql.SQL("UNIQUE " if each.sort == "unique index" else "")
-    return sql.SQL("CREATE {}INDEX ON {} {}").format(unique, statements.named(table), definition)
 
 
 def _detail(wanted: Restoration) -> str:

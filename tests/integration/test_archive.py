@@ -61,6 +61,28 @@ def test_the_ddl_of_a_manifest_builds_an_empty_table_like_the_archived_one(lifec
     assert lifecycle.value("SELECT count(*) FROM pg_index WHERE indrelid = 'app.events_p202408'::regclass") == 2
 
 
+def test_the_ddl_makes_the_types_that_users_made_before_the_table_that_needs_them(lifecycle: Lifecycle) -> None:
+    lifecycle.sql("""
+        CREATE TYPE app.mood AS ENUM ('so', 'it''s "so"'); CREATE DOMAIN app.level AS integer NOT NULL CHECK (VALUE < 9) CHECK (VALUE > 0);
+        CREATE TYPE app.pair AS (a app.level, b app.mood[]); CREATE TYPE app.span AS RANGE (SUBTYPE = date);
+        CREATE TABLE app.typed (at timestamptz NOT NULL, pairs app.pair[], span app.span) PARTITION BY RANGE (at);
+        CREATE TABLE app.typed_p202408 PARTITION OF app.typed FOR VALUES FROM ('2024-08-01 00:00+00') TO ('2024-09-01 00:00+00');
+        CREATE TABLE app.typed_p202611 PARTITION OF app.typed FOR VALUES FROM ('2026-11-01 00:00+00') TO ('2026-12-01 00:00+00');
+        INSERT INTO app.typed VALUES ('2024-08-02', ARRAY[ROW(1, ARRAY['so']::app.mood[])::app.pair], '[2024-01-01,2024-02-01)');
+    """)
+    policy = lifecycle.policy(table="app.typed", partition_key="at")
+    lifecycle.archive_partition("app.typed_p202408", policy=policy)
+    manifest = json.loads((archives(lifecycle)[0] / "_manifest.json").read_text())
+    lifecycle.sql("DROP TABLE app.typed; DROP TYPE app.pair, app.mood, app.span; DROP DOMAIN app.level")
+    for statement in manifest["ddl"]:
+        lifecycle.sql(statement)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        lifecycle.sql("INSERT INTO app.typed_p202408 VALUES ('2024-08-02', ARRAY[ROW(9, NULL)::app.pair])")
+    lifecycle.sql(
+        "INSERT INTO app.typed_p202408 VALUES ('2024-08-02', ARRAY[ROW(8, ARRAY['it''s \"so\"']::app.mood[])::app.pair], 'empty')"
+    )
+
+
 WIDE = """
 CREATE TYPE app.mood AS ENUM ('fine', 'not so fine'); CREATE DOMAIN app.small AS integer CHECK (VALUE < 100); CREATE TYPE app.pair AS (a integer, b text);
 CREATE TABLE app.wide (

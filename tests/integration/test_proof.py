@@ -278,7 +278,7 @@ def test_a_server_that_says_nothing_is_waited_for_until_the_deadline_and_the_con
 
 
 def test_measures_that_take_longer_than_max_duration_name_the_key_to_raise(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.postgres.export._evidence_query", lambda *_, **__: sql.SQL("SELECT pg_catalog.pg_sleep(60)"))
+    monkeypatch.setattr("include.postgres.export.evidence_query", lambda *_, **__: sql.SQL("SELECT pg_catalog.pg_sleep(60)"))
     oid = lifecycle.value("SELECT %s::regclass::oid::bigint", OLD)
     with ours(lifecycle) as connection:
         with (
