@@ -17,7 +17,8 @@ from include.partitioning.errors import CatalogMismatchError, PartitionLifecycle
 from include.partitioning.policy import PartitionPolicy
 from include.postgres import catalog
 from include.postgres.failures import translated
-from include.postgres.ledger import Ledger, RunIdentity
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import RunIdentity
 from include.postgres.recent_view import check_name
 from include.postgres.session import prepare
 

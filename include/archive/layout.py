@@ -9,7 +9,8 @@ import re
 from typing import TypeVar
 
 from include.archive.manifest import MANIFEST
-from include.archive.storage import UPLOADING, StoragePath, is_local, listed, translated
+from include.archive.storage import UPLOADING, listed, translated
+from include.archive.storage_path import StoragePath, is_local
 from include.partitioning.names import TableName
 
 P = TypeVar("P", bound=StoragePath)

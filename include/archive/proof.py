@@ -21,7 +21,8 @@ from include.archive.evidence import Tally
 from include.archive.manifest import Manifest
 from include.archive.read_ahead import read_ahead
 from include.archive.rendering import TEXT, lines
-from include.archive.storage import StoragePath, digest_of
+from include.archive.storage import digest_of
+from include.archive.storage_path import StoragePath
 from include.archive.stored_rows import RowGroup, blocks_of, row_groups, stored_text
 from include.partitioning.errors import ArchiveMismatchError
 

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from include.archive.layout import table_folder, version_of
 from include.archive.manifest import MANIFEST, Manifest
-from include.archive.storage import StoragePath, listed, read_bytes
+from include.archive.storage import listed, read_bytes
+from include.archive.storage_path import StoragePath
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError
 from include.partitioning.names import TableName
 from include.partitioning.partition import Cluster

@@ -10,10 +10,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol, Self, TypeVar
+from typing import IO, TypeVar
 
-from fsspec import AbstractFileSystem
-
+from include.archive.storage_path import StoragePath, is_local
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 
 UPLOADING = "_uploading-"
@@ -27,50 +26,7 @@ _CLIENTS = ("botocore", "aiobotocore", "s3fs", "gcsfs", "google", "adlfs", "azur
 """Libraries of object stores, whose errors have no common base: no credentials, no such endpoint, throttled."""
 
 
-P = TypeVar("P", bound="StoragePath")
-
-
-class StoragePath(Protocol):
-    """What we need of a path; `airflow.sdk.ObjectStoragePath` and `upath.UPath` have it."""
-
-    @property
-    def name(self) -> str:
-        """The last part."""
-
-    @property
-    def protocol(self) -> str:
-        """Such as `file` or `s3`."""
-
-    @property
-    def path(self) -> str:
-        """Without the protocol."""
-
-    @property
-    def parent(self) -> Self:
-        """The folder it lies in."""
-
-    @property
-    def fs(self) -> AbstractFileSystem:
-        """The storage it is in."""
-
-    def __truediv__(self, key: str) -> Self: ...
-    def open(self, mode: str) -> IO[bytes]:
-        """A binary file."""
-
-    def exists(self) -> bool:
-        """Whether there is a file or folder."""
-
-    def iterdir(self) -> Iterator[Self]:
-        """What lies in the folder."""
-
-    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None:
-        """Make the folder, where the storage has such."""
-
-    def unlink(self) -> None:
-        """Remove the file."""
-
-    def rmdir(self) -> None:
-        """Remove the empty folder."""
+P = TypeVar("P", bound=StoragePath)
 
 
 class HashingWriter:
@@ -213,11 +169,6 @@ def translated(what: str) -> Iterator[None]:
         if type(error).__module__.partition(".")[0] not in _CLIENTS:
             raise
         raise StorageUnavailableError(f"{what}: {type(error).__name__}: {error}; check the storage connection") from error
-
-
-def is_local(path: StoragePath) -> bool:
-    """Whether it is a file of this machine's file system."""
-    return path.protocol in ("file", "local", "")
 
 
 def make_folder(folder: StoragePath) -> None:

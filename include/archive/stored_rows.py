@@ -11,7 +11,8 @@ from include.archive.buffers import payload
 from include.archive.manifest import ArchivedFile, Block, Manifest
 from include.archive.rendering import CSV, Form, lines
 from include.archive.schema import schema_of
-from include.archive.storage import StoragePath, translated
+from include.archive.storage import translated
+from include.archive.storage_path import StoragePath
 from include.partitioning.copy_text import RowDigest
 from include.partitioning.errors import ArchiveMismatchError
 

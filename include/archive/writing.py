@@ -17,7 +17,8 @@ from include.archive.layout import data_file
 from include.archive.manifest import MANIFEST, ArchivedFile, Block, Manifest, Source
 from include.archive.read_ahead import read_ahead
 from include.archive.schema import companions_of, schema_of
-from include.archive.storage import HashingWriter, StoragePath, make_folder, new_file, read_bytes
+from include.archive.storage import HashingWriter, make_folder, new_file, read_bytes
+from include.archive.storage_path import StoragePath
 from include.partitioning.blueprint import Blueprint
 from include.partitioning.column import Evidence
 from include.partitioning.errors import ArchiveMismatchError

@@ -15,7 +15,8 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.plan import Create
 from include.postgres import statements
 from include.postgres.executor import Executor
-from include.postgres.ledger import Event, Ledger
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event
 from include.postgres.queries import row, rows
 from include.postgres.template import Grant, OwnObject, Template, identity_index
 

@@ -19,7 +19,8 @@ from include.partitioning.target import Target
 from include.postgres import catalog, statements
 from include.postgres.creating import locked_relations
 from include.postgres.executor import Executor
-from include.postgres.ledger import Event, Ledger
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event
 from include.postgres.queries import Row, row, rows
 
 

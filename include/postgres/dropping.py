@@ -10,7 +10,8 @@ from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.partition import DetachedPartition, PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.executor import Executor
-from include.postgres.ledger import ArchiveRecord, Event, Ledger
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import ArchiveRecord, Event
 from include.postgres.unchanged import compare_with_archive
 
 PATIENCE = timedelta(seconds=2)

@@ -15,7 +15,8 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import PartitionPolicy, RecentViewPolicy
 from include.postgres import catalog, statements
 from include.postgres.executor import Executor
-from include.postgres.ledger import Event, Ledger
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event
 from include.postgres.queries import row
 
 SECURITY_INVOKER_SINCE = 150000

@@ -9,7 +9,8 @@ from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 from include.postgres import bloat, statements
 from include.postgres.executor import Executor
-from include.postgres.ledger import Event, Ledger
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event
 from include.postgres.queries import rows
 
 

@@ -27,7 +27,8 @@ from include.postgres.executor import Executor
 from include.postgres.export import rows_digest
 from include.postgres.failures import translated
 from include.postgres.foreign_keys import add_foreign_key, count_orphans, foreign_keys_of
-from include.postgres.ledger import Event, Ledger, RestoredTable
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event, RestoredTable
 from include.postgres.loading import load_side_by_side, load_statement
 from include.postgres.queries import row
 from include.postgres.table_lock import table_lock

@@ -23,7 +23,7 @@ from include.partitioning.policy import Proof
 from include.partitioning.target import Target
 from include.postgres import catalog
 from include.postgres.export import Pages, Snapshot, copy_statement, rows_digest, snapshot, taken_up
-from include.postgres.ledger import ArchiveRecord, Event
+from include.postgres.ledger_records import ArchiveRecord, Event
 from include.postgres.loading import loaded_for_proof
 from include.postgres.table_lock import advisory_lock
 from include.postgres.unchanged import Archived, compare_with_archive

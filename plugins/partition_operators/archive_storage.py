@@ -9,7 +9,7 @@ from include.archive.storage import listed
 from include.partitioning.bounds import Bounds, parse_bounds
 from include.partitioning.errors import PermanentError
 from include.partitioning.policy import ArchivePolicy
-from include.postgres.ledger import ArchiveRecord, Origin
+from include.postgres.ledger_records import ArchiveRecord, Origin
 from partition_operators.lifecycle_operator import Step
 
 

@@ -11,7 +11,7 @@ from include.partitioning.policy import FirstDrop, OnExpiry
 from include.partitioning.target import Target
 from include.postgres import statements
 from include.postgres.dropping import Doomed, drop_partition, why_not_yet
-from include.postgres.ledger import ArchiveRecord
+from include.postgres.ledger_records import ArchiveRecord
 from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step, read_clock, refuse_clock_difference

@@ -21,7 +21,8 @@ from include.partitioning.reference import parse_flag, parse_reference_date
 from include.postgres import catalog
 from include.postgres.executor import Executor, LockBudget
 from include.postgres.failures import translated
-from include.postgres.ledger import Event, Ledger, RunIdentity
+from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import Event, RunIdentity
 from include.postgres.session import prepare
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"

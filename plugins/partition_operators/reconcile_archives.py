@@ -7,7 +7,7 @@ from include.archive.manifest import MANIFEST, Manifest
 from include.archive.shelf import archives_of_table
 from include.archive.storage import listed, new_file
 from include.partitioning.errors import ArchiveMismatchError
-from include.postgres.ledger import ArchivedPartition
+from include.postgres.ledger_records import ArchivedPartition
 from partition_operators.archive_storage import archive_root, databases_of, opened, origin_of, record_of
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from include.archive.proof import check_archive
 from include.partitioning.errors import BadArgumentError, PartitionLifecycleError, ServerUnavailableError, all_of
 from include.partitioning.names import TableName
-from include.postgres.ledger import ArchivedPartition, Event
+from include.postgres.ledger_records import ArchivedPartition, Event
 from include.postgres.table_lock import advisory_lock
 from partition_operators.archive_storage import databases_of, manifest_of, opened
 from partition_operators.lifecycle_operator import LifecycleOperator, Step

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from include.archive import storage
+from include.archive.storage_path import StoragePath
 from include.partitioning.policy import PartitionPolicy
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
@@ -56,7 +57,7 @@ def lit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Fuse]]:
             write(self, name, **values)
             fuse(self._connection)
 
-        def rename_with_fuse(target: storage.StoragePath) -> None:
+        def rename_with_fuse(target: StoragePath) -> None:
             fuse(None)
             rename(target)
             fuse(None)

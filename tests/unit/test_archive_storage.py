@@ -16,13 +16,13 @@ from include.archive.storage import (
     UPLOADING,
     HashingWriter,
     digest_of,
-    is_local,
     listed,
     make_folder,
     new_file,
     read_bytes,
     translated,
 )
+from include.archive.storage_path import is_local
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 
 
