@@ -4,6 +4,9 @@ VENV := .venv
 RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 DATABASE ?=
+# As many processes as there are processors, each with a server of its own; JOBS=0 runs the tests one by one in one process.
+JOBS ?= logical
+IN_PARALLEL := -n $(JOBS) --dist worksteal
 
 .PHONY: demo demo-psql demo-clean test lint slow bench-archive check-policies schema
 .DEFAULT_GOAL := help
@@ -40,10 +43,10 @@ demo-clean:  ## remove the demo's data, archives and logs
 	rm -rf .demo
 
 test: $(VENV)/.test-ready lint  ## lint, types, import contracts, and all tests but the slow ones
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" $(IN_PARALLEL)
 
 slow: $(VENV)/.test-ready  ## the tests that take long
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow $(IN_PARALLEL)
 
 bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, pg_dump and psql; ROWS=1000000 MEMORY_ROWS=5000000
 	$(RUN) -m tests.benchmarks.bench_archive --rows $(or $(ROWS),1000000) --memory-rows $(or $(MEMORY_ROWS),5000000)

@@ -1,16 +1,15 @@
-"""One embedded PostgreSQL for the whole run; each test that asks gets a fresh database on it. Airflow's own database is SQLite."""
+"""One embedded PostgreSQL for each process of the run; each test that asks gets a fresh database on it. Airflow's own database is SQLite."""
 
 import tempfile
-import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from demo import local_airflow
 from demo.embedded_postgres import running
+from tests.databases import fresh_database
+from tests.turns import turn
 
 # Airflow reads its settings when it is first imported, which another conftest.py may do before any hook is called.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-of-tests-"))
@@ -34,8 +33,18 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def database(server: str) -> Iterator[str]:
     """URI of a fresh, empty database."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield local_airflow.socket_uri(server.partition("host=")[2], name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with fresh_database(server) as uri:
+        yield uri
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that measures runs alone: what others do beside it would be measured with it."""
+    with turn(run_folder(item.config), alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def run_folder(config: pytest.Config) -> Path:
+    """The temporary folder of the run, the same for all its processes."""
+    mine: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # pytest offers no public way outside of a fixture
+    return mine.parent if hasattr(config, "workerinput") else mine

@@ -13,6 +13,7 @@ LIMIT = 400 * 1024
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_five_times_the_rows_take_no_more_memory(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(PARENT)
@@ -27,6 +28,7 @@ def test_five_times_the_rows_take_no_more_memory(database: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_rows_of_a_megabyte_take_no_more_memory(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(PARENT)

@@ -144,6 +144,7 @@ IMPORT = """
 """
 
 
+@pytest.mark.alone
 def test_two_hundred_policies_are_parsed_in_five_seconds_without_a_database(tmp_path: Path) -> None:
     found = python(IMPORT, PARTITION_POLICIES=two_hundred(tmp_path))
     assert found["dags"] == 200

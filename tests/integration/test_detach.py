@@ -44,6 +44,7 @@ def test_without_an_archive_it_is_refused(lifecycle: Lifecycle) -> None:
     assert "events_p202408" in lifecycle.partitions()
 
 
+@pytest.mark.alone
 def test_readers_and_writers_go_on_while_it_waits_for_an_older_transaction(lifecycle: Lifecycle) -> None:
     lifecycle.archive_partition(OLD)
     longest = 0.0
@@ -74,6 +75,7 @@ def test_readers_and_writers_go_on_while_it_waits_for_an_older_transaction(lifec
     assert "events_p202408" not in lifecycle.partitions()
 
 
+@pytest.mark.alone
 def test_a_writer_of_the_referenced_table_makes_it_give_way_and_other_writers_hardly_wait(lifecycle: Lifecycle) -> None:
     lifecycle.archive_partition(OLD)
     with lifecycle.connect() as holder, lifecycle.connect(autocommit=True) as other:

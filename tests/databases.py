@@ -1,0 +1,20 @@
+"""Fresh databases for tests, on the server of the run."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from demo.local_airflow import socket_uri
+
+
+@contextmanager
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """URI of a new database, a copy of `template`, to which nobody may be connected. It is gone after the block."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        yield socket_uri(server.partition("host=")[2], name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
