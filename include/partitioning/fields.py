@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pendulum
 from croniter import croniter
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ByteSize, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from include.partitioning.errors import BadArgumentError
@@ -88,8 +88,19 @@ def _archive_path(value: object) -> object:
     return value
 
 
+def _size(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return _BYTES.validate_python(_as_text(value))
+    except ValidationError as error:
+        raise refusal(f'"{value}" is not a size; write it as 10 GiB or 500 MB') from error
+
+
+_BYTES = TypeAdapter(ByteSize)
 _TEXT = WithJsonSchema({"type": "string"})
 _AS_TEXT = PlainSerializer(str, return_type=str)
+_AS_SIZE = PlainSerializer(lambda value: ByteSize(value).human_readable(separator=" "), return_type=str)
 _AS_DURATION = PlainSerializer(format_duration, return_type=str)
 
 TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
@@ -97,24 +108,12 @@ SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _
 TimezoneField = Annotated[str, BeforeValidator(_timezone)]
 ScheduleField = Annotated[str, BeforeValidator(_schedule)]
 ArchivePathField = Annotated[str, BeforeValidator(_archive_path)]
-LockTimeoutField = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it"),
-    _AS_DURATION,
-    _TEXT,
-]
+SizeField = Annotated[ByteSize, BeforeValidator(_size), _AS_SIZE, _TEXT]
+DurationField = Annotated[timedelta, BeforeValidator(_duration), _AS_DURATION, _TEXT]
+LockTimeoutField = Annotated[DurationField, _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it")]
 WaitTimeoutField = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions"),
-    _AS_DURATION,
-    _TEXT,
+    DurationField, _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions")
 ]
 ArchiveDurationField = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long"),
-    _AS_DURATION,
-    _TEXT,
+    DurationField, _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long")
 ]

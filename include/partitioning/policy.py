@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
@@ -17,6 +17,7 @@ from include.partitioning.fields import (
     ArchivePathField,
     LockTimeoutField,
     ScheduleField,
+    SizeField,
     SpanField,
     TableField,
     TimezoneField,
@@ -42,6 +43,13 @@ class Proof(StrEnum):
     STANDARD = "standard"
     FULL = "full"
     RESTORE = "restore"
+
+
+class SubscriberPartitions(StrEnum):
+    """Whether somebody looks after a new partition's table at logical subscribers."""
+
+    UNMANAGED = "unmanaged"
+    MANAGED = "managed"
 
 
 class FirstDrop(StrEnum):
@@ -142,6 +150,16 @@ class PartitionPolicy(_Frozen):
     )
     archive_max_duration: ArchiveDurationField = Field(
         timedelta(hours=12), description="Longest that the snapshot of one archive may hold back vacuum.", examples=["12 hours"]
+    )
+    subscriber_partitions: SubscriberPartitions = Field(
+        SubscriberPartitions.UNMANAGED,
+        description="managed: logical subscribers have each new partition in time. Needed where partitions are published as themselves.",
+        examples=["managed"],
+    )
+    max_slot_lag: SizeField = Field(
+        ByteSize(10 * 1024**3),
+        description="Nothing is detached or dropped while a replication slot keeps more WAL than this.",
+        examples=["10 GiB"],
     )
     postgres_conn_id: str = Field(
         "postgres_default", min_length=1, description="Airflow connection of the database.", examples=["postgres_default"]

@@ -1,7 +1,7 @@
 """What the catalog says: the partitioned table, its partitions, and any relation by its OID. Reads only."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from psycopg import Connection
 from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType, parse_bounds
 from include.partitioning.column import Column
 from include.partitioning.errors import CatalogMismatchError
+from include.partitioning.hold import Hold, why_held
 from include.partitioning.interval import Interval
 from include.partitioning.names import TableName
 from include.partitioning.partition import Cluster, Kind, Partition, PartitionedTable
@@ -24,8 +25,8 @@ class Noted(Protocol):
     def created(self) -> frozenset[tuple[int, Bounds]]:
         """OIDs and bounds of the partitions that we created."""
 
-    def holds(self, cluster: Cluster) -> dict[int, str]:
-        """By OID, until when and why a relation may not be touched."""
+    def holds(self) -> Sequence[Hold]:
+        """Ranges that may not expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_table(connection: Connection[Any], policy: PartitionPolicy, noted: Note
     key_type = _checked(policy, found)
     assert found is not None  # noqa: S101 - _checked refuses None; this is for the type checker
     cluster = Cluster(found["system_identifier"], found["database_oid"])
-    ours, holds = (noted.created(), noted.holds(cluster)) if noted else (frozenset(), {})
+    ours, holds = (noted.created(), noted.holds()) if noted else (frozenset(), ())
     partitions = _partitions(connection, found["oid"], ours, holds)
     return PartitionedTable(
         policy.table,
@@ -94,16 +95,16 @@ def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
 
 
 def _partitions(
-    connection: Connection[Any], parent: int, ours: frozenset[tuple[int, Bounds]], holds: Mapping[int, str]
+    connection: Connection[Any], parent: int, ours: frozenset[tuple[int, Bounds]], holds: Sequence[Hold]
 ) -> tuple[Partition, ...]:
     found = [_partition(each, ours, holds) for each in rows(connection, "partitions", parent=parent)]
     return tuple(sorted(found, key=lambda each: (each.bounds is None, each.bounds or Bounds(BEGINNING, END))))
 
 
-def _partition(found: Row, ours: frozenset[tuple[int, Bounds]], holds: Mapping[int, str]) -> Partition:
+def _partition(found: Row, ours: frozenset[tuple[int, Bounds]], holds: Sequence[Hold]) -> Partition:
     bounds = None if found["bound"] == "DEFAULT" else parse_bounds(found["bound"])
     name, kind, oid = TableName(found["schema"], found["name"]), Kind(found["kind"]), found["oid"]
-    return Partition(name, oid, bounds, kind, found["detach_pending"], found["rows"], (oid, bounds) in ours, holds.get(oid))
+    return Partition(name, oid, bounds, kind, found["detach_pending"], found["rows"], (oid, bounds) in ours, why_held(holds, bounds))
 
 
 def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:

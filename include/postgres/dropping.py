@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from include.partitioning.errors import DestructionRefusedError
+from include.partitioning.hold import why_held
 from include.partitioning.partition import DetachedPartition, PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.executor import Executor
@@ -37,7 +38,7 @@ def drop_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, 
         executor.run(statements.set_local_role(table.owner))
         executor.run(statements.lock_exclusively(partition.name))
         executor.run(statements.reset_role())  # the owner may not read the ledger
-        _check_hold(ledger, table, partition)
+        _check_hold(ledger, partition)
         _check_identity(connection, partition)
         rows = _check_content(connection, doomed)  # by ourselves: row-level security may be forced on the owner
         executor.run(statements.set_local_role(table.owner))
@@ -81,9 +82,9 @@ def _check_identity(connection: Connection[Any], partition: DetachedPartition) -
         raise DestructionRefusedError(f'"{partition.name}" has other columns than when it was detached; look at it by hand')
 
 
-def _check_hold(ledger: Ledger, table: PartitionedTable, partition: DetachedPartition) -> None:
+def _check_hold(ledger: Ledger, partition: DetachedPartition) -> None:
     """Once more, because somebody may have set it while the objects were read."""
-    held = ledger.holds(table.cluster).get(partition.oid)
+    held = why_held(ledger.holds(), partition.bounds)
     if held is not None:
         raise DestructionRefusedError(f'"{partition.name}" is held {held}')
 

@@ -3,51 +3,28 @@
 State lives here and in the archive, never in XCom: a run on another worker, or another Airflow, finds it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 from psycopg import Connection
 
-from include.partitioning.bounds import Bounds, KeyType, parse_bounds
-from include.partitioning.errors import LedgerTooNewError
+from include.partitioning.bounds import Bounds, KeyType
+from include.partitioning.hold import Hold, why_held
 from include.partitioning.names import TableName
 from include.partitioning.partition import Cluster, DetachedPartition, PartitionedTable
+from include.postgres.ledger_guardrails import LedgerGuardrails, bounds_of_texts
 from include.postgres.ledger_records import ArchivedPartition, ArchiveRecord, Event, Origin, RestoredTable, RunIdentity
-from include.postgres.queries import Row, query, row, rows
-
-VERSION = 2
-"""Newest version this code knows; `ledger_versions/` has one script for each."""
+from include.postgres.queries import Row
 
 
-class Ledger:
+class Ledger(LedgerGuardrails):
     """The bookkeeping of one table. Reading works before the schema is installed: then there is nothing in it."""
 
     def __init__(self, connection: Connection[Any], parent: TableName, run: RunIdentity) -> None:
-        self._connection = connection
-        self._parent = str(parent)
+        super().__init__(connection, parent)
         self._run = run
-
-    def version(self) -> int:
-        """The installed version, 0 if none."""
-        if not self._one("is_installed")["yes"]:
-            return 0
-        return int(self._one("version")["version"])
-
-    def install(self) -> None:
-        """Bring the schema to `VERSION`; does nothing when it is there already.
-
-        :raises LedgerTooNewError: a newer version of this package has been here.
-        """
-        if self._is_current():
-            return
-        with self._connection.transaction():
-            self._rows("install_lock")
-            for version in range(self.version() + 1, VERSION + 1):
-                self._connection.execute(_script(version))
-                self._write("record_version", version=version)
 
     def record(self, event: Event) -> None:
         """Append one event."""
@@ -57,7 +34,7 @@ class Ledger:
 
     def created(self) -> frozenset[tuple[int, Bounds]]:
         """OIDs and bounds of the partitions of this table that we created; with other bounds it is somebody's else by now."""
-        return frozenset((each["oid"], _bounds(each)) for each in self._rows_if_installed("created"))
+        return frozenset((each["oid"], bounds_of_texts(each)) for each in self._rows_if_installed("created"))
 
     def has_event(self, action: str, oid: int) -> bool:
         """Whether this table's history has the action on the relation with this OID, however it ended."""
@@ -95,18 +72,6 @@ class Ledger:
     def archive_ids(self) -> frozenset[str]:
         """Of all archives of this table that are written down, older versions included."""
         return frozenset(each["archive_id"] for each in self._rows_if_installed("archive_ids"))
-
-    def hold(self, cluster: Cluster, partition: TableName, oid: int, held_until: datetime | None, reason: str) -> None:
-        """Keep a partition from being archived, detached or dropped.
-
-        :param held_until: exclusive; None: until the entry is deleted.
-        """
-        self._write("record_hold", **_cluster(cluster), oid=oid, partition=str(partition), held_until=held_until, reason=reason)
-
-    def holds(self, cluster: Cluster) -> dict[int, str]:
-        """What is held now: by OID, until when and why, for a person."""
-        found = self._rows_if_installed("holds", since=2, **_cluster(cluster))
-        return {each["oid"]: _hold_text(each) for each in found}
 
     def restore_began(self, cluster: Cluster, relation: TableName, oid: int, archive_id: str, mode: str) -> None:
         """Note a table that is going to be filled from an archive, in the transaction that creates it."""
@@ -161,7 +126,7 @@ class Ledger:
 
     def detached(self, table: PartitionedTable) -> list[DetachedPartition]:
         """What we detached, or began to detach, from this very table and have not dropped."""
-        holds = self.holds(table.cluster)
+        holds = self.holds()
         return [_detached(table, each, holds) for each in self._rows_if_installed("detached", **_key(table))]
 
     def forget_reattached(self, table: PartitionedTable) -> list[str]:
@@ -178,46 +143,21 @@ class Ledger:
         """Undropped entries about a table of this name that is not this very table: a restored dump, or a table built anew."""
         return sum(each["rows"] for each in self._rows_if_installed("foreign_rows", **_key(table)))
 
-    def _is_current(self) -> bool:
-        installed = self.version()
-        if installed > VERSION:
-            raise LedgerTooNewError(
-                f"the schema partition_lifecycle has version {installed}, this package knows {VERSION}; upgrade the package"
-            )
-        return installed == VERSION
 
-    def _rows_if_installed(self, name: str, /, *, since: int = 1, **values: object) -> list[Row]:
-        """Nothing, too, where the schema is still of a version before `since`, which had no such table or column."""
-        return self._rows(name, parent=self._parent, **values) if self.version() >= since else []
-
-    def _rows(self, name: str, /, **values: object) -> list[Row]:
-        return rows(self._connection, f"ledger/{name}", **values)
-
-    def _one(self, name: str) -> Row:
-        return row(self._connection, f"ledger/{name}") or {}
-
-    def _write(self, name: str, /, **values: object) -> None:
-        self._connection.execute(query(f"ledger/{name}"), {"parent": self._parent, **values})
-
-
-def _script(version: int) -> bytes:
-    folder = files("include.postgres").joinpath("ledger_versions")
-    return next(file for file in folder.iterdir() if file.name.startswith(f"{version:03}_")).read_bytes()
-
-
-def _detached(table: PartitionedTable, found: Row, holds: dict[int, str]) -> DetachedPartition:
+def _detached(table: PartitionedTable, found: Row, holds: Sequence[Hold]) -> DetachedPartition:
+    bounds = bounds_of_texts(found)
     return DetachedPartition(
         name=TableName.parse(found["partition"]),
         oid=found["oid"],
         parent=table.name,
         parent_oid=table.oid,
-        bounds=_bounds(found),
+        bounds=bounds,
         columns_digest=found["columns_digest"],
         detached_at=found["detached_at"],
         drop_after=found["drop_after"],
         found_as=TableName(found["schema_today"], found["name_today"]) if found["name_today"] else None,
         attached=found["attached"],
-        held=holds.get(found["oid"]),
+        held=why_held(holds, bounds),
     )
 
 
@@ -231,20 +171,11 @@ def _cluster(cluster: Cluster) -> dict[str, int]:
 
 def _archived(found: Row) -> ArchivedPartition:
     record = {key: found[key] for key in ArchiveRecord.__dataclass_fields__}
-    return ArchivedPartition(TableName.parse(found["partition"]), _bounds(found), ArchiveRecord(**record), found["drill_tried_at"])
-
-
-def _hold_text(found: Row) -> str:
-    until = f"until {found['held_until']:%Y-%m-%d %H:%M} UTC" if found["held_until"] else "until the hold is lifted"
-    return f"{until}: {found['reason']}"
+    return ArchivedPartition(TableName.parse(found["partition"]), bounds_of_texts(found), ArchiveRecord(**record), found["drill_tried_at"])
 
 
 def _text(name: TableName | None) -> str | None:
     return None if name is None else str(name)
-
-
-def _bounds(found: Row) -> Bounds:
-    return parse_bounds(f"FOR VALUES FROM ('{found['lower_bound']}') TO ('{found['upper_bound']}')")
 
 
 def _bound_texts(bounds: Bounds | None) -> dict[str, str | None]:

@@ -91,12 +91,12 @@ class Restorer:
     def attach(self, wanted: Restoration, held_until: datetime | None, reason: str) -> str:
         """Build the partition and attach it to the parent.
 
-        :param held_until: until when it is not expired again; None: until the entry in `partition_lifecycle.hold` is deleted.
+        :param held_until: until when it is not expired again; None: until the hold is lifted.
         :raises RestoreRefusedError: its range or its name is taken, or rows refer to rows that are gone.
         """
         done = self._standing(wanted)
         if done is not None and done.finished and done.attached:
-            self._ledger.hold(self._table.cluster, wanted.name, done.oid, held_until, reason)
+            self._ledger.set_hold(wanted.bounds, held_until, reason)
             return f'"{wanted.name}" is restored and attached already; nothing to do'
         self._refuse_overlap(wanted)
         self._clear_the_name(wanted, done)
@@ -289,7 +289,7 @@ class Restorer:
             self._executor.run(statements.attach(table.name, wanted.name, table.key_type, wanted.bounds))
             self._executor.run(statements.reset_role())
             ledger.restore_finished(table.cluster, oid)
-            ledger.hold(table.cluster, wanted.name, oid, held_until, reason)
+            ledger.set_hold(wanted.bounds, held_until, reason)
             ledger.record(Event("restore", "done", wanted.name, oid, wanted.bounds, wanted.rows, detail=_detail(wanted)))
 
         what = f'attach "{wanted.name}" to "{table.name}"'

@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
-from include.partitioning.errors import PartitionLifecycleError, PermanentError, ServerUnavailableError, all_of
+from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, PermanentError, ServerUnavailableError, all_of
 from include.partitioning.plan import Create
 from include.postgres.creating import create_partition, creation_statements
 from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
+from partition_operators.guardrails import why_not_published
 from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 from partition_operators.plan_partitions import current_plan
 
@@ -36,6 +37,9 @@ class CreatePartitionsOperator(LifecycleOperator):
             plan = current_plan(step)
             if plan.too_many_creates:
                 raise PermanentError(plan.too_many_creates)
+            unpublishable = why_not_published(step) if plan.creates else None
+            if unpublishable:
+                raise CatalogMismatchError(unpublishable, "subscriber_partitions", "managed")
             template = read_template(step.connection, step.table)
             errors = [error for create in plan.creates if (error := self._create(step, template, create)) is not None]
         if errors:

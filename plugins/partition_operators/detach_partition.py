@@ -24,6 +24,7 @@ class DetachPartitionOperator(ExpiryOperator):
     """
 
     action: ClassVar[str] = "detach"
+    destroys: ClassVar[bool] = True
 
     def expire(self, step: Step, target: Target) -> str:
         """Detach, unless it has been done."""

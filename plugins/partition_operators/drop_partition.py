@@ -14,7 +14,8 @@ from include.postgres.dropping import Doomed, drop_partition, why_not_yet
 from include.postgres.ledger_records import ArchiveRecord
 from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
-from partition_operators.lifecycle_operator import Step, read_clock, refuse_clock_difference
+from partition_operators.guardrails import read_clock, refuse_clock_difference
+from partition_operators.lifecycle_operator import Step
 
 
 class DropPartitionOperator(ExpiryOperator):
@@ -30,6 +31,7 @@ class DropPartitionOperator(ExpiryOperator):
     """
 
     action: ClassVar[str] = "drop"
+    destroys: ClassVar[bool] = True
     ui_color = "#ffebee"
 
     def expire(self, step: Step, target: Target) -> str:

@@ -1,13 +1,14 @@
 """What the three steps of expiry share: one partition, found again in the catalog and refused unless the policy expires it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from include.partitioning.errors import BadArgumentError, DestructionRefusedError
 from include.partitioning.expiry import Horizon
 from include.partitioning.names import TableName
 from include.partitioning.target import Target, find_target
-from partition_operators.lifecycle_operator import LifecycleOperator, Step, refuse_clock_difference
+from partition_operators.guardrails import refuse_clock_difference, refuse_destruction
+from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
 class ExpiryOperator(LifecycleOperator):
@@ -18,6 +19,8 @@ class ExpiryOperator(LifecycleOperator):
 
     template_fields: Sequence[str] = ("partition", *LifecycleOperator.template_fields)
     ui_color = "#fff3e0"
+    destroys: ClassVar[bool] = False
+    """Whether rows are out of the table, or gone, afterwards."""
 
     def __init__(self, *, partition: str, **kwargs: Any) -> None:  # noqa: ANN401 - LifecycleOperator's arguments
         super().__init__(**kwargs)
@@ -26,6 +29,8 @@ class ExpiryOperator(LifecycleOperator):
     def perform(self, step: Step) -> str:
         """Do what is missing, and return in one sentence what was done."""
         refuse_clock_difference(step)
+        if self.destroys and not step.dry_run:
+            refuse_destruction(step)
         target = self._target(step)
         said = self.expire(step, target) if target is not None else f'"{self.partition}" is gone already; nothing to do'
         self.log.info("%s", said)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from include.partitioning.confirmation import why_shortened
 from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
 from include.postgres.healing import heal, unfinished
 from include.postgres.table_lock import table_lock
@@ -27,6 +28,7 @@ class HealPartitionsOperator(LifecycleOperator):
         if not step.dry_run:
             for name in step.ledger.forget_reattached(step.table):
                 self.log.info("%s was attached again: the ledger's entry of its detach is removed", name)
+            self._note_retention(step)
         healed: list[str] = []
         errors: list[PartitionLifecycleError] = []
         for partition in unfinished(step.executor, step.ledger, step.table):
@@ -45,3 +47,9 @@ class HealPartitionsOperator(LifecycleOperator):
         verb = "would heal" if step.dry_run else "healed"
         self.log.info("%s %d partitions", verb, len(healed)) if healed else self.log.info("nothing was left half done")
         return healed
+
+    def _note_retention(self, step: Step) -> None:
+        """In every run, so that a much shorter one is noticed in the first that has it, whatever expires in it."""
+        retention = step.policy.retention
+        if retention and not why_shortened(step.table.name, step.ledger.last_retention(), retention, step.database_now):
+            step.ledger.record_retention(retention)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -29,8 +29,6 @@ REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or da
 """The default of `reference_date`: a manual run may have no logical date, and then the name `logical_date` is not defined."""
 
 DRY_RUN = "{{ params.dry_run }}"
-
-LARGEST_CLOCK_DIFFERENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +148,6 @@ class LifecycleOperator(BaseOperator):
 def read_again(step: Step) -> Step:
     """The step with the table as it is now; to be called once a lock keeps others from changing it."""
     return replace(step, table=catalog.read_table(step.connection, step.policy, step.ledger))
-
-
-def read_clock(step: Step) -> Step:
-    """The step with the database's clock as it is now; long work may lie between the two."""
-    return replace(step, database_now=catalog.database_now(step.connection))
-
-
-def refuse_clock_difference(step: Step) -> None:
-    """Worker and database must agree on the time before anything is destroyed.
-
-    :raises DestructionRefusedError: they differ by more than five minutes.
-    """
-    difference = abs(datetime.now(UTC) - step.database_now)
-    if difference > LARGEST_CLOCK_DIFFERENCE:
-        raise DestructionRefusedError(
-            f"the clocks of this worker and of the database differ by {difference}; nothing is destroyed until they agree within "
-            f"{LARGEST_CLOCK_DIFFERENCE}: check NTP on both"
-        )
 
 
 def _identity(context: Context) -> RunIdentity:

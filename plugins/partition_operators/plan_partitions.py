@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from include.partitioning.plan import Plan, make_plan
 from include.partitioning.plan_text import as_dict, describe
-from include.partitioning.policy import FirstDrop
 from include.postgres import catalog
 from include.postgres.intentions import statements_of
 from include.postgres.recent_view import check_name
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from partition_operators.plan_findings import findings_beside
 
 
 class PlanPartitionsOperator(LifecycleOperator):
@@ -31,6 +31,7 @@ class PlanPartitionsOperator(LifecycleOperator):
         if step.policy.recent_view is not None:
             check_name(step.connection, step.ledger, step.policy.recent_view, step.table)
         plan = current_plan(step)
+        plan = replace(plan, findings=(*plan.findings, *findings_beside(step, plan)))
         sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
         statements = statements_of(step.connection, step.table, plan)
         for line in describe(plan, sizes, statements):
@@ -48,23 +49,6 @@ class PlanPartitionsOperator(LifecycleOperator):
 def current_plan(step: Step) -> Plan:
     """The plan as the catalog and the ledger are now."""
     names = catalog.names_in_schema(step.connection, step.table.name.schema)
-    plan = make_plan(
+    return make_plan(
         step.policy, step.table, step.ledger.detached(step.table), names, reference=step.reference, database_now=step.database_now
     )
-    return replace(plan, findings=(*plan.findings, *_ledger_findings(step)))
-
-
-def _ledger_findings(step: Step) -> list[str]:
-    """What only the ledger knows."""
-    findings = []
-    strangers = step.ledger.foreign_rows(step.table)
-    if strangers:
-        findings.append(
-            f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
-            "table was built anew or renamed; they are left alone"
-        )
-    if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at(step.table.cluster) is None:
-        findings.append(
-            "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
-        )
-    return findings

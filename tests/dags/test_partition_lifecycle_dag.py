@@ -22,7 +22,7 @@ policies:
 """
 
 
-FOR_ALL_TABLES = {"partition_restore", "partition_restore_drill", "partition_reconcile_archives"}
+FOR_ALL_TABLES = {"partition_restore", "partition_restore_drill", "partition_reconcile_archives", "partition_hold", "partition_lift_hold"}
 
 
 def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:

@@ -254,7 +254,7 @@ def test_without_an_archive_it_drops_only_if_the_policy_says_destroy(lifecycle: 
 def test_clocks_that_differ_stop_every_destructive_step(detached: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 
-    monkeypatch.setattr("partition_operators.lifecycle_operator.LARGEST_CLOCK_DIFFERENCE", timedelta(microseconds=-1))
+    monkeypatch.setattr("partition_operators.guardrails.LARGEST_CLOCK_DIFFERENCE", timedelta(microseconds=-1))
     for step in (detached.archive_partition, detached.detach, detached.drop):
         with pytest.raises(AirflowFailException, match=r"clocks of this worker and of the database differ"):
             step("app.events_p202409")

@@ -7,8 +7,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning.names import TableName
-from include.postgres.ledger import VERSION, Ledger
+from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import RunIdentity
+from include.postgres.ledger_schema import VERSION
 from include.postgres.session import prepare
 from tests.integration.conftest import Lifecycle
 

@@ -74,8 +74,7 @@ def test_a_restored_partition_is_held_until_its_date_and_expired_again_after_it(
 def test_a_hold_that_is_set_at_the_last_moment_stops_the_drop(lifecycle: Lifecycle) -> None:
     lifecycle.archive_partition(OLD)
     lifecycle.detach(OLD)
-    lifecycle.sql(f"""INSERT INTO partition_lifecycle.hold (system_identifier, database_oid, partition_oid, partition, reason)
-        SELECT (SELECT system_identifier FROM pg_control_system()), d.oid, '{OLD}'::regclass, '{OLD}', 'litigation' FROM pg_database d WHERE datname = current_database()""")
+    lifecycle.sql("SELECT partition_lifecycle.set_hold('app.events', 'litigation', '2024-08-15', '2024-08-16')")
     assert OLD not in lifecycle.plan()
     with pytest.raises(AirflowFailException, match="held until the hold is lifted: litigation"):
         lifecycle.drop(OLD)

@@ -1,0 +1,37 @@
+"""What a person should know that is not in the table's own catalog: what the ledger says, who is in the way, and who has copies."""
+
+from include.partitioning.plan import Plan
+from include.partitioning.policy import FirstDrop
+from include.postgres.preflight import replicas, waits_ahead
+from partition_operators.guardrails import why_not_published, why_nothing_goes
+from partition_operators.lifecycle_operator import Step
+
+
+def findings_beside(step: Step, plan: Plan) -> list[str]:
+    """One sentence each; what stops something comes first."""
+    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *_surroundings(step, plan)]
+
+
+def _publications(step: Step, plan: Plan) -> list[str]:
+    reason = why_not_published(step) if plan.creates else None
+    return [reason] if reason else []
+
+
+def _ledger(step: Step) -> list[str]:
+    findings = []
+    strangers = step.ledger.foreign_rows(step.table)
+    if strangers:
+        findings.append(
+            f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
+            "table was built anew or renamed; they are left alone"
+        )
+    if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at(step.table.cluster) is None:
+        findings.append(
+            "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
+        )
+    return findings
+
+
+def _surroundings(step: Step, plan: Plan) -> list[str]:
+    ahead = waits_ahead(step.connection, [step.table.oid, *(each.oid for each in plan.expires)]) if plan.expires else []
+    return [*replicas(step.connection, step.table.name, step.table.oid), *ahead]
