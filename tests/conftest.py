@@ -22,7 +22,7 @@ def server() -> Iterator[str]:
 
     Not below pytest's own temporary folder: as root the server runs as another user, whom the next pytest that starts would lock out of there.
     """
-    settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5"}
+    settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}
     with (
         tempfile.TemporaryDirectory(prefix="postgres-of-tests-", ignore_cleanup_errors=True) as folder,
         running(Path(folder), settings) as uri,

@@ -38,8 +38,8 @@ def why_nothing_goes(step: Step) -> list[str]:
         why_not_home(home) if home else None,
         why_shortened(step.table.name, step.ledger.last_retention(), step.policy.retention, step.database_now),
         *(
-            f"nothing is detached or dropped while a {each}, more than max_slot_lag"
-            for each in lagging_slots(step.connection, step.policy.max_slot_lag)
+            f"nothing is detached or dropped while replication {slot}: more than max_slot_lag"
+            for slot in lagging_slots(step.connection, step.policy.max_slot_lag)
         ),
     ]
     return [reason for reason in reasons if reason]

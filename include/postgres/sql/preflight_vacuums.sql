@@ -4,6 +4,6 @@ SELECT DISTINCT a.pid, n.nspname AS schema, c.relname AS name,
   FROM pg_catalog.pg_stat_activity a
   JOIN pg_catalog.pg_locks l ON l.pid = a.pid AND l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-  JOIN pg_catalog.pg_class c ON c.oid = l.relation
+  JOIN pg_catalog.pg_class c ON l.relation IN (c.oid, c.reltoastrelid)
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE a.backend_type = 'autovacuum worker' AND a.query LIKE '%%(to prevent wraparound)' AND c.oid = ANY(%(oids)s::oid[])
