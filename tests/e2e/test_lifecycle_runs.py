@@ -1,7 +1,9 @@
 """Whole DAG runs by real Airflow on real PostgreSQL: none expired, one, many, one that fails, twice, as of the past, dry."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from demo import local_airflow
 from demo.local_airflow import Outcome
 from demo.migrate import migrate
 from demo.tables import partitions
+from tests.databases import fresh_database, template_database
 
 DAG = "partition_lifecycle.core.sessions"
 POLICY = """
@@ -60,15 +63,21 @@ def metadata() -> None:
     local_airflow.migrate_metadata()
 
 
+@pytest.fixture(scope="module")
+def template(server: str) -> Iterator[str]:
+    """Name of a seeded database; each test gets a copy."""
+    with template_database(server, partial(migrate, rows=2800)) as name:
+        yield name
+
+
 @pytest.fixture
-def world(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setenv("AIRFLOW_CONN_E2E", database)
+def world(server: str, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("PARTITION_POLICIES", str(tmp_path / "policies.yaml"))
-    with psycopg.connect(database) as connection:
-        migrate(connection, rows=2800)
-    found = World(database, tmp_path, tmp_path / "policies.yaml")
-    found.policy("24 months")
-    return found
+    with fresh_database(server, template) as uri:
+        monkeypatch.setenv("AIRFLOW_CONN_E2E", uri)
+        found = World(uri, tmp_path, tmp_path / "policies.yaml")
+        found.policy("24 months")
+        yield found
 
 
 def test_many_expired_partitions_are_archived_and_dropped_and_a_second_run_does_nothing(world: World) -> None:

@@ -21,7 +21,7 @@ from partition_operators.lifecycle_operator import LifecycleOperator
 from partition_operators.plan_partitions import PlanPartitionsOperator
 from partition_operators.restore_drill import RestoreDrillOperator
 from partition_operators.restore_partition import RestorePartitionOperator
-from tests.databases import fresh_database
+from tests.databases import fresh_database, template_database
 
 AS_OF = "2026-11-22"
 
@@ -137,14 +137,15 @@ class Lifecycle:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> Iterator[str]:
-    """Name of a database with the small table, with 50 rows in each month: to copy it takes less time than to make it for each test."""
-    with fresh_database(server) as uri:
-        with psycopg.connect(uri) as connection:
-            connection.execute(TABLE)
-            for lower, upper in MONTHS:
-                connection.execute(MONTH.format(name=lower.replace("-", ""), lower=lower, upper=upper).encode())
-            name = connection.info.dbname
+    """Name of a database with the small table, with 50 rows in each month."""
+    with template_database(server, small_table) as name:
         yield name
+
+
+def small_table(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(TABLE)
+    for lower, upper in MONTHS:
+        connection.execute(MONTH.format(name=lower.replace("-", ""), lower=lower, upper=upper).encode())
 
 
 @pytest.fixture

@@ -6,18 +6,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from demo.migrate import MIGRATIONS, migrate, verify
+from tests.databases import fresh_database, template_database
 
 AS_OF = date(2026, 11, 22)
 ROWS = 3000
+SETTINGS = f"-c seed.as_of={AS_OF.isoformat()} -c seed.rows={ROWS}"
 PARENTS = ("core.sessions", "system.audit_trails")
 
 # What an archive has to carry over unharmed, as conditions that some row of each table meets.
@@ -96,25 +97,25 @@ DAMAGES = [
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+@pytest.fixture(scope="module")
+def template(server: str) -> Iterator[str]:
+    """Name of a database that was migrated once; each test gets a copy."""
+    with template_database(server, partial(migrate, as_of=AS_OF, rows=ROWS)) as name:
+        yield name
+
+
 @pytest.fixture
-def seeded(database: str) -> Iterator[Connection]:
-    """A connection that has just migrated its database."""
-    with psycopg.connect(database) as connection:
-        migrate(connection, as_of=AS_OF, rows=ROWS)
+def migrated(server: str, template: str) -> Iterator[str]:
+    """URI of a database that was just migrated; the fixture ``database`` is another one, and empty."""
+    with fresh_database(server, template) as uri:
+        yield uri
+
+
+@pytest.fixture
+def seeded(migrated: str) -> Iterator[Connection]:
+    """A connection to the migrated database, with the settings that it was migrated with."""
+    with psycopg.connect(migrated, options=SETTINGS) as connection:
         yield connection
-
-
-@contextmanager
-def second_database(database: str) -> Iterator[str]:
-    """Another empty database on the same server, gone afterwards."""
-    name = "second_for_migrations"
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        try:
-            yield make_conninfo(database, dbname=name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def months_up_to(newest: date) -> list[str]:
@@ -204,47 +205,45 @@ def test_every_partition_carries_its_bounds_as_a_check(seeded: Connection) -> No
         assert validated
 
 
-def test_a_second_run_changes_nothing(database: str, seeded: Connection) -> None:
-    before = catalog(seeded), content(database)
+def test_a_second_run_changes_nothing(migrated: str, seeded: Connection) -> None:
+    before = catalog(seeded), content(migrated)
 
     migrate(seeded, as_of=AS_OF, rows=ROWS)
 
-    assert (catalog(seeded), content(database)) == before
+    assert (catalog(seeded), content(migrated)) == before
     verify(seeded)
 
 
-def test_a_later_run_does_not_do_the_work_of_the_lifecycle(database: str, seeded: Connection) -> None:
+def test_a_later_run_does_not_do_the_work_of_the_lifecycle(migrated: str, seeded: Connection) -> None:
     seeded.execute("DROP TABLE core.sessions_p202408")
     seeded.execute("ALTER TABLE system.audit_trails DETACH PARTITION system.audit_trails_p202408")
     seeded.commit()
-    before = catalog(seeded), content(database)
+    before = catalog(seeded), content(migrated)
 
     migrate(seeded, as_of=date(2027, 1, 5), rows=ROWS)
 
-    assert (catalog(seeded), content(database)) == before
+    assert (catalog(seeded), content(migrated)) == before
 
 
-def test_the_same_settings_give_the_same_rows_in_two_databases(database: str, seeded: Connection) -> None:
-    with second_database(database) as other:
-        with psycopg.connect(other) as connection:
-            migrate(connection, as_of=AS_OF, rows=ROWS)
+def test_the_same_settings_give_the_same_rows_in_two_databases(database: str, migrated: str) -> None:
+    with psycopg.connect(database) as connection:
+        migrate(connection, as_of=AS_OF, rows=ROWS)
 
-        assert content(other) == content(database)
+    assert content(database) == content(migrated)
 
 
-def test_neither_time_zone_nor_date_style_has_a_say(database: str, seeded: Connection) -> None:
-    with second_database(database) as other:
-        with psycopg.connect(other) as connection:
-            connection.execute("SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'")
-            connection.commit()
-            migrate(connection, as_of=AS_OF, rows=ROWS)
-            verify(connection)
-            assert scalar(connection, "SHOW TimeZone") == "Asia/Kathmandu"
-            assert scalar(connection, "SHOW DateStyle") == "SQL, DMY"
-            for parent in PARENTS:
-                assert partitions(connection, parent) == partitions(seeded, parent)
+def test_neither_time_zone_nor_date_style_has_a_say(database: str, migrated: str, seeded: Connection) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'")
+        connection.commit()
+        migrate(connection, as_of=AS_OF, rows=ROWS)
+        verify(connection)
+        assert scalar(connection, "SHOW TimeZone") == "Asia/Kathmandu"
+        assert scalar(connection, "SHOW DateStyle") == "SQL, DMY"
+        for parent in PARENTS:
+            assert partitions(connection, parent) == partitions(seeded, parent)
 
-        assert content(other) == content(database)
+    assert content(database) == content(migrated)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +350,7 @@ def test_the_checks_name_what_is_damaged(seeded: Connection, subtests: pytest.Su
         seeded.rollback()
 
 
-def test_a_row_outside_its_partition_is_found_although_every_constraint_denies_it(database: str, seeded: Connection) -> None:
+def test_a_row_outside_its_partition_is_found_although_every_constraint_denies_it(migrated: str, seeded: Connection) -> None:
     """Such a row needs a constraint that claims to have been validated; no ordinary statement lets one in."""
     check = (
         "CHECK (created_at IS NOT NULL AND created_at >= TIMESTAMPTZ '2025-01-01 00:00:00+00'"
@@ -367,7 +366,7 @@ def test_a_row_outside_its_partition_is_found_although_every_constraint_denies_i
     """
     seeded.execute(smuggle.encode())
     seeded.commit()
-    with psycopg.connect(database) as fresh:  # one whose cache has not seen the constraint as it was
+    with psycopg.connect(migrated) as fresh:  # one whose cache has not seen the constraint as it was
         fresh.execute(
             "ALTER TABLE core.sessions ATTACH PARTITION core.sessions_p202501"
             " FOR VALUES FROM ('2025-01-01 00:00:00+00') TO ('2025-02-01 00:00:00+00')"
@@ -377,27 +376,26 @@ def test_a_row_outside_its_partition_is_found_although_every_constraint_denies_i
         verify(seeded)
 
 
-def test_the_scripts_run_by_psql_as_well(database: str, seeded: Connection) -> None:
+def test_the_scripts_run_by_psql_as_well(database: str, migrated: str) -> None:
     psql = shutil.which("psql")
     if psql is None:
         pytest.skip("psql is not on the PATH")
     environment = {
         **os.environ,
-        "PGOPTIONS": f"-c seed.as_of={AS_OF.isoformat()} -c seed.rows={ROWS}",
+        "PGOPTIONS": SETTINGS,
         "PGCLIENTENCODING": "UTF8",
     }
     scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
 
-    with second_database(database) as other:
-        for script in [*scripts, *scripts, MIGRATIONS / "verify.sql"]:
-            run = subprocess.run(  # noqa: S603
-                [psql, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script), other],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert run.returncode == 0, run.stderr
-            assert "WARNING" not in run.stderr
+    for script in [*scripts, *scripts, MIGRATIONS / "verify.sql"]:
+        run = subprocess.run(  # noqa: S603
+            [psql, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script), database],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        assert "WARNING" not in run.stderr
 
-        assert content(other) == content(database)
+    assert content(database) == content(migrated)
