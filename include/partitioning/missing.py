@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import time
-from itertools import groupby, takewhile
+from itertools import groupby, islice, takewhile
 
 from include.partitioning.bounds import BEGINNING, Bounds, KeyType
 from include.partitioning.calendar import Calendar, Period
 from include.partitioning.expiry import Horizon
 from include.partitioning.names import TableName, fitted
-from include.partitioning.partition import Partition, PartitionedTable
+from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 
 
@@ -51,15 +51,36 @@ def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Part
     return Bounds(calendar.holding(start).bounds.lower, last.bounds.upper)
 
 
+def possible_names(
+    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon
+) -> list[str]:
+    """Every name that a plan may give to a partition: of these it must be known whether something has them already."""
+    away = [each.bounds for each in detached if each.found_as is not None and not each.attached]
+    pieces = missing_pieces(policy, table.key_type, table.partitions, horizon)
+    free = ((period, bounds) for period, parts in pieces for bounds in parts if not any(bounds.overlaps(other) for other in away))
+    names: list[str] = []
+    for period, bounds in islice(free, policy.max_creates_per_run):  # a plan with more of them creates none
+        names.append(_plain_name(policy, table, period))
+        if bounds != period.bounds:
+            names.append(_name_of_part(policy, table, period, bounds))
+    return names
+
+
 def name_of_piece(
     policy: PartitionPolicy, table: PartitionedTable, period: Period, bounds: Bounds, *, whole: bool, taken: Mapping[str, str]
 ) -> TableName:
     """`<table>_p202510`; a clipped partition whose plain name is taken says where it begins: `…_p202510_from_20251015`."""
-    stem, suffix = table.name.name, f"_{policy.interval.suffix(period.label)}"
-    plain = fitted(stem, suffix)
+    plain = _plain_name(policy, table, period)
     if bounds == period.bounds or (whole and plain not in taken):
         return TableName(table.name.schema, plain)
+    return TableName(table.name.schema, _name_of_part(policy, table, period, bounds))
+
+
+def _plain_name(policy: PartitionPolicy, table: PartitionedTable, period: Period) -> str:
+    return fitted(table.name.name, f"_{policy.interval.suffix(period.label)}")
+
+
+def _name_of_part(policy: PartitionPolicy, table: PartitionedTable, period: Period, bounds: Bounds) -> str:
     lower = bounds.lower
     shown = "%Y%m%d" if lower.time() == time() else "%Y%m%d_%H%M%S" if lower.microsecond == 0 else "%Y%m%d_%H%M%S_%f"
-    begins = lower.strftime(shown)
-    return TableName(table.name.schema, fitted(stem, f"{suffix}_from_{begins}"))
+    return fitted(table.name.name, f"_{policy.interval.suffix(period.label)}_from_{lower.strftime(shown)}")

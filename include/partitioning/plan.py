@@ -64,7 +64,7 @@ def make_plan(
     """Desired minus existing, and expired minus protected.
 
     :param detached: what the ledger says still waits for its drop, of this table.
-    :param taken_names: relation names in the parent's schema, each with what it is, for the message.
+    :param taken_names: those of `possible_names` that something in the parent's schema has, each with what it is, for the message.
     :param reference: aware; creation is as of this moment.
     :param database_now: aware; destruction is as of the earlier of this and `reference`.
     """

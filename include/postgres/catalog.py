@@ -1,7 +1,7 @@
 """What the catalog says: the partitioned table, its partitions, and any relation by its OID. Reads only."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -107,9 +107,11 @@ def _partition(found: Row, ours: frozenset[tuple[int, Bounds]], holds: Sequence[
     return Partition(name, oid, bounds, kind, found["detach_pending"], found["rows"], (oid, bounds) in ours, why_held(holds, bounds))
 
 
-def names_in_schema(connection: Connection[Any], schema: str) -> dict[str, str]:
-    """Every relation name in a schema, with what it is."""
-    return {each["name"]: each["what"] for each in rows(connection, "names_in_schema", schema=schema)}
+def names_taken(connection: Connection[Any], schema: str, names: Collection[str]) -> dict[str, str]:
+    """Which of the names something in the schema has already, with what it is."""
+    if not names:
+        return {}
+    return {each["name"]: each["what"] for each in rows(connection, "names_taken", schema=schema, names=list(names))}
 
 
 def has_schema(connection: Connection[Any], schema: str) -> bool:

@@ -20,28 +20,33 @@ class LedgerSchema:
         self._connection = connection
         self._table = parent
         self._parent = str(parent)
+        self._version: int | None = None
 
     def version(self) -> int:
-        """The installed version, 0 if none."""
-        if not self._one("is_installed")["yes"]:
-            return 0
-        return int(self._one("version")["version"])
+        """The installed version, 0 if none, as of the first question or the last `install`: every read asks, and installations are rare."""
+        if self._version is None:
+            self._version = self._installed_version()
+        return self._version
 
     def install(self) -> None:
         """Bring the schema to `VERSION`; does nothing when it is there already.
 
         :raises LedgerTooNewError: a newer version of this package has been here.
         """
-        if self._is_current():
+        if self._version == VERSION or self._is_current():
             return
         with self._connection.transaction():
             self._rows("install_lock")
-            for version in range(self.version() + 1, VERSION + 1):
+            for version in range(self._installed_version() + 1, VERSION + 1):
                 self._connection.execute(_script(version))
                 self._write("record_version", version=version)
+        self._version = VERSION
+
+    def _installed_version(self) -> int:
+        return int(self._one("version")["version"]) if self._one("is_installed")["yes"] else 0
 
     def _is_current(self) -> bool:
-        installed = self.version()
+        self._version = installed = self._installed_version()
         if installed > VERSION:
             raise LedgerTooNewError(
                 f"the schema partition_lifecycle has version {installed}, this package knows {VERSION}; upgrade the package"

@@ -190,7 +190,7 @@ class Restorer:
         if left is not None and not left.finished and not left.attached:
             self._executor.log.info('removing "%s", which an interrupted restore left', left.name)
             self._drop(left.name, left.oid)
-        taken = catalog.names_in_schema(self._connection, wanted.name.schema).get(wanted.name.name)
+        taken = catalog.names_taken(self._connection, wanted.name.schema, [wanted.name.name]).get(wanted.name.name)
         if taken is not None:
             raise RestoreRefusedError(f'"{wanted.name}" is not restored: the name is taken by {taken}; rename or remove that')
 

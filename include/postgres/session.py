@@ -1,11 +1,14 @@
 """Preparing a connection, so that no setting of a role, a database or a user's profile changes what we do."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection
 
 from include.partitioning.errors import CatalogMismatchError
+from include.postgres.queries import row
 
 OLDEST_SERVER = 140000
 LONGEST_READ_WAIT = timedelta(minutes=1)
@@ -46,7 +49,32 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
         encoding.
     """
     connection.autocommit = True
-    connection.execute("SET statement_timeout = 0")  # first of all, because a role's may be short
+    _refuse_old(connection)
+    waits = {"lock_timeout": f"{round(wait_timeout.total_seconds() * 1000)}ms", "application_name": application_name[:63]}
+    settings = _settings(connection.info.server_version) | waits
+    # First of all the time limits, because a role's may be short; and each statement also tells which backend answered.
+    limits = {name: value for name, value in settings.items() if name.endswith("_timeout")}
+    looks = [_set(connection, limits), _set(connection, settings), _set(connection, {})]
+    _refuse_pooler(connection, {each.backend for each in looks})
+    _refuse_standby(connection, looks)
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a statement saw of the server that answered it."""
+
+    backend: int
+    standby: bool
+
+
+def _set(connection: Connection[Any], settings: Mapping[str, str]) -> _Look:
+    """Set all of them in one round trip."""
+    found = row(connection, "set_session", names=list(settings), values=list(settings.values())) or {}
+    return _Look(found["backend"], found["standby"])
+
+
+def _refuse_old(connection: Connection[Any]) -> None:
     version = connection.info.server_version
     if version < OLDEST_SERVER:
         raise CatalogMismatchError(f"PostgreSQL {version // 10000} is too old; 14 is the oldest that can detach CONCURRENTLY")
@@ -54,13 +82,6 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
         raise CatalogMismatchError(
             "the database has the encoding SQL_ASCII, so its text cannot be archived faithfully; it is not supported"
         )
-    _refuse_pooler(connection)
-    _refuse_standby(connection)
-    connection.execute("SELECT pg_catalog.set_config('application_name', %s, false)", (application_name[:63],))
-    waits = {"lock_timeout": f"{round(wait_timeout.total_seconds() * 1000)}ms"}
-    for name, value in (_settings(version) | waits).items():
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-    return connection
 
 
 def _settings(version: int) -> dict[str, str]:
@@ -68,20 +89,15 @@ def _settings(version: int) -> dict[str, str]:
     return SETTINGS | newer
 
 
-def _refuse_pooler(connection: Connection[Any]) -> None:
+def _refuse_pooler(connection: Connection[Any], backends: set[int]) -> None:
     """A transaction pooler hands each statement to another backend, which loses SET and session locks."""
-    pids = {connection.info.backend_pid}
-    for _ in range(3):
-        found = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
-        pids.add(found[0] if found else 0)
-    if len(pids) > 1:
+    if backends != {connection.info.backend_pid}:
         raise CatalogMismatchError(
             f'the connection to "{connection.info.host}" goes through a transaction pooler (the backend changes between statements); '
             "point the Airflow connection at the server itself"
         )
 
 
-def _refuse_standby(connection: Connection[Any]) -> None:
-    found = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
-    if found and found[0]:
+def _refuse_standby(connection: Connection[Any], looks: Iterable[_Look]) -> None:
+    if any(each.standby for each in looks):
         raise CatalogMismatchError(f'"{connection.info.host}" is a standby; point the Airflow connection at the primary')

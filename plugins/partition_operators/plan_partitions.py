@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import ClassVar
 
+from include.partitioning.expiry import Horizon
+from include.partitioning.missing import possible_names
 from include.partitioning.plan import Plan, make_plan
 from include.partitioning.plan_text import as_dict, describe
 from include.postgres import catalog
@@ -48,7 +50,7 @@ class PlanPartitionsOperator(LifecycleOperator):
 
 def current_plan(step: Step) -> Plan:
     """The plan as the catalog and the ledger are now."""
-    names = catalog.names_in_schema(step.connection, step.table.name.schema)
-    return make_plan(
-        step.policy, step.table, step.ledger.detached(step.table), names, reference=step.reference, database_now=step.database_now
-    )
+    policy, table, detached = step.policy, step.table, step.ledger.detached(step.table)
+    horizon = Horizon.of(policy, table.key_type, step.reference, step.database_now)
+    names = catalog.names_taken(step.connection, table.name.schema, possible_names(policy, table, detached, horizon))
+    return make_plan(policy, table, detached, names, reference=step.reference, database_now=step.database_now)
