@@ -51,9 +51,7 @@ def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Part
     return Bounds(calendar.holding(start).bounds.lower, last.bounds.upper)
 
 
-def possible_names(
-    policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon
-) -> list[str]:
+def possible_names(policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon) -> list[str]:
     """Every name that a plan may give to a partition: of these it must be known whether something has them already."""
     away = [each.bounds for each in detached if each.found_as is not None and not each.attached]
     pieces = missing_pieces(policy, table.key_type, table.partitions, horizon)

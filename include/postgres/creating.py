@@ -5,10 +5,12 @@ so that the locks it needs on the parent and on tables that foreign keys refer t
 must give way, the whole transaction is rolled back and nothing is left behind.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection, sql
 
+from include.partitioning.bounds import Bounds
 from include.partitioning.errors import CatalogMismatchError, StatementFailedError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
@@ -25,13 +27,15 @@ _OWN_OBJECT_SUFFIX = {"index": "idx", "constraint": "key", "statistics": "stat"}
 
 def creation_statements(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
     """Everything that makes the partition, in order; the last is ATTACH."""
-    name = create.name
-    return [
-        like_parent(table, template, name),
-        statements.bounds_check(name, fitted(name.name, "_bounds"), table.key, table.key_type, create.bounds),
-        *dressing_statements(template, name),
-        statements.attach(table.name, name, table.key_type, create.bounds),
-    ]
+    return [*_building(table, template, create), _attaching(table, create)]
+
+
+def _building(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
+    return [like_parent(table, template, create.name, create.bounds), *dressing_statements(template, create.name)]
+
+
+def _attaching(table: PartitionedTable, create: Create) -> sql.Composed:
+    return statements.attach(table.name, create.name, table.key_type, create.bounds)
 
 
 def dressing_statements(template: Template, name: TableName) -> list[sql.Composed]:
@@ -44,9 +48,12 @@ def dressing_statements(template: Template, name: TableName) -> list[sql.Compose
     ]
 
 
-def create_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, template: Template, create: Create) -> None:
+def create_partition(
+    executor: Executor, ledger: Ledger, table: PartitionedTable, template: Template, create: Create, *, locked: Sequence[int]
+) -> None:
     """Create and attach one partition, and write it down, all or nothing.
 
+    :param locked: what ATTACH locks, see `locked_relations`.
     :raises CatalogMismatchError: the name is taken.
     :raises LockNotAvailableError: ATTACH found no moment for its locks.
     """
@@ -56,15 +63,16 @@ def create_partition(executor: Executor, ledger: Ledger, table: PartitionedTable
         )
 
     def work(connection: Connection[Any]) -> None:
-        executor.run(statements.set_local_role(table.owner))
-        for statement in creation_statements(table, template, create):
-            executor.run(statement)
+        executor.run_together([statements.set_local_role(table.owner), *_building(table, template, create)])
         oid = _oid(connection, create.name)
         use_identity_index(executor, template, create.name, oid)
         executor.run(statements.reset_role())
         ledger.record(Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=executor.lock_wait_ms, detail=create.reason))
+        executor.run_together(
+            [statements.set_local_role(table.owner), _attaching(table, create)]
+        )  # last: others wait from here to the commit
 
-    executor.transaction(f'create partition "{create.name}" of "{table.name}"', work, locked_relations(executor.connection, table))
+    executor.transaction(f'create partition "{create.name}" of "{table.name}"', work, locked)
 
 
 def locked_relations(connection: Connection[Any], table: PartitionedTable) -> list[int]:
@@ -74,17 +82,20 @@ def locked_relations(connection: Connection[Any], table: PartitionedTable) -> li
     return [table.oid, *default, *joined]
 
 
-def like_parent(table: PartitionedTable, template: Template, name: TableName, *, indexes: bool = True) -> sql.Composed:
-    """A table with the parent's columns and constraints.
+def like_parent(table: PartitionedTable, template: Template, name: TableName, bounds: Bounds, *, indexes: bool = True) -> sql.Composed:
+    """A table with the parent's columns and constraints, and a CHECK on its bounds.
 
     EXCLUDING IDENTITY: from 17 on partitions share the parent's, and ATTACH refuses a table with its own.
 
     :param indexes: False for a table that is filled first: building them once is faster than keeping them up row by row.
     """
+    check = statements.bounds_check(fitted(name.name, "_bounds"), table.key, table.key_type, bounds)
     without = sql.SQL("" if indexes else " EXCLUDING INDEXES")
     parts = [
         sql.SQL("CREATE UNLOGGED TABLE") if template.unlogged else sql.SQL("CREATE TABLE"),
-        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY{})").format(statements.named(name), statements.named(table.name), without),
+        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY{}, {})").format(
+            statements.named(name), statements.named(table.name), without, check
+        ),
     ]
     if template.access_method:
         parts.append(sql.SQL("USING {}").format(sql.Identifier(template.access_method)))

@@ -147,8 +147,13 @@ class Executor:
 
     def run(self, statement: sql.Composed) -> None:
         """Run a statement of a transaction, and show it in the log."""
-        self.log.info("%s", statement.as_string(self.connection))
-        self.connection.execute(statement)
+        self.run_together([statement])
+
+    def run_together(self, together: Sequence[sql.Composed]) -> None:
+        """Run statements of a transaction in one round trip, and show them in the log; the first that fails is the last that runs."""
+        for statement in together:
+            self.log.info("%s", statement.as_string(self.connection))
+        self.connection.execute(sql.SQL(";\n").join(together))
 
     def _alone(self, what: str, statement: sql.Composed, lock_timeout: float | None) -> None:
         def report(kind: str, held_up_by: list[Row], left: float) -> None:

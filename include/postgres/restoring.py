@@ -18,7 +18,7 @@ from include.partitioning.bounds import Bounds
 from include.partitioning.copy_text import RowDigest
 from include.partitioning.errors import ArchiveMismatchError, PartitionLifecycleError, RestoreRefusedError
 from include.partitioning.fit import Fit, fit_columns
-from include.partitioning.names import TableName, fitted
+from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.blueprints import create_table, object_statement, table_objects
@@ -101,9 +101,8 @@ class Restorer:
         self._refuse_overlap(wanted)
         self._clear_the_name(wanted, done)
         template = read_template(self._connection, self._table)
-        with self._built(
-            wanted, [like_parent(self._table, template, wanted.name, indexes=False), self._check_of(wanted)], self._table.owner
-        ) as oid:
+        creation = like_parent(self._table, template, wanted.name, wanted.bounds, indexes=False)
+        with self._built(wanted, [creation], self._table.owner) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
             self._fill(wanted, fit, oid)
             self._build_objects(wanted, self._own_objects())
@@ -295,11 +294,6 @@ class Restorer:
         what = f'attach "{wanted.name}" to "{table.name}"'
         with table_lock(self._executor, table):
             self._executor.transaction(what, work, locked_relations(self._connection, table))
-
-    def _check_of(self, wanted: Restoration) -> sql.Composed:
-        return statements.bounds_check(
-            wanted.name, fitted(wanted.name.name, "_bounds"), self._table.key, self._table.key_type, wanted.bounds
-        )
 
     def _make_schema(self, schema: str) -> None:
         """Looked for first: IF NOT EXISTS asks for CREATE on the database even where the schema exists."""

@@ -31,13 +31,12 @@ def reset_role() -> sql.Composed:
     return sql.SQL("RESET ROLE").format()
 
 
-def bounds_check(table: TableName, constraint: str, key: str, key_type: KeyType, bounds: Bounds) -> sql.Composed:
-    """A CHECK that implies the partition bound, so that ATTACH need not scan (manual 5.12.2.2).
+def bounds_check(constraint: str, key: str, key_type: KeyType, bounds: Bounds) -> sql.Composed:
+    """A CHECK that implies the partition bound, so that ATTACH need not scan (manual 5.12.2.2), for CREATE TABLE.
 
     It says IS NOT NULL, and its literals have the column's own type: otherwise PostgreSQL does not find the proof.
     """
-    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({key} IS NOT NULL AND {key} >= {lower} AND {key} < {upper})").format(
-        named(table),
+    return sql.SQL("CONSTRAINT {} CHECK ({key} IS NOT NULL AND {key} >= {lower} AND {key} < {upper})").format(
         sql.Identifier(constraint),
         key=sql.Identifier(key),
         lower=_typed(bounds.lower, key_type),

@@ -1,10 +1,11 @@
 """The create step."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, PermanentError, ServerUnavailableError, all_of
 from include.partitioning.plan import Create
-from include.postgres.creating import create_partition, creation_statements
+from include.postgres.creating import create_partition, creation_statements, locked_relations
 from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
 from partition_operators.guardrails import why_not_published
@@ -40,8 +41,7 @@ class CreatePartitionsOperator(LifecycleOperator):
             unpublishable = why_not_published(step) if plan.creates else None
             if unpublishable:
                 raise CatalogMismatchError(unpublishable, "subscriber_partitions", "managed")
-            template = read_template(step.connection, step.table)
-            errors = [error for create in plan.creates if (error := self._create(step, template, create)) is not None]
+            errors = self._create_all(step, plan.creates) if plan.creates else []
         if errors:
             raise all_of(errors)
         self.log.info("created %d partitions", len(plan.creates)) if plan.creates else self.log.info(
@@ -49,10 +49,15 @@ class CreatePartitionsOperator(LifecycleOperator):
         )
         return [str(create.name) for create in plan.creates]
 
-    def _create(self, step: Step, template: Template, create: Create) -> PartitionLifecycleError | None:
+    def _create_all(self, step: Step, creates: Sequence[Create]) -> list[PartitionLifecycleError]:
+        template = read_template(step.connection, step.table)
+        locked = locked_relations(step.connection, step.table)
+        return [error for create in creates if (error := self._create(step, template, create, locked)) is not None]
+
+    def _create(self, step: Step, template: Template, create: Create, locked: Sequence[int]) -> PartitionLifecycleError | None:
         """One partition's failure does not stop the others, unless the server is gone."""
         try:
-            create_partition(step.executor, step.ledger, step.table, template, create)
+            create_partition(step.executor, step.ledger, step.table, template, create, locked=locked)
         except ServerUnavailableError:
             raise
         except PartitionLifecycleError as error:
