@@ -14,7 +14,7 @@ from include.partitioning.expiry import Horizon, why_kept
 from include.partitioning.missing import missing_pieces, name_of_piece
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
-from include.partitioning.policy import OnExpiry, PartitionPolicy
+from include.partitioning.policy import MOST_MAPPED, OnExpiry, PartitionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,12 @@ def _expires(
             f"{len(to_drop) + len(due)} partitions are to be expired; max_drops_per_run ({policy.max_drops_per_run}) leaves {left} of them, "
             "the newest, to the next run"
         )
-    return [*in_grace, *now], findings
+    shown = in_grace[: MOST_MAPPED - len(now)]  # nothing is done with them but to say that they wait
+    if len(in_grace) > len(shown):
+        findings.append(
+            f"{len(in_grace) - len(shown)} more partitions wait for the end of their grace period; they get no task in this run"
+        )
+    return [*shown, *now], findings
 
 
 def _waits_for_drop(partition: DetachedPartition) -> bool:

@@ -29,6 +29,9 @@ from include.partitioning.interval import Interval
 MAX_DAG_ID = 200
 """Characters behind `partition_lifecycle.`; Airflow's limit is 250 in all."""
 
+MOST_MAPPED = 1000
+"""Partitions that one run may have tasks for: Airflow fails a task that returns more than its `max_map_length`, by default 1024."""
+
 
 class OnExpiry(StrEnum):
     """What happens to a partition whose retention is over."""
@@ -130,7 +133,9 @@ class PartitionPolicy(_Frozen):
         description="any_time, or after_drill: nothing is dropped before one archive of the table was restored and compared.",
         examples=["after_drill"],
     )
-    max_drops_per_run: int = Field(12, strict=True, ge=1, description="Most partitions that one run expires.", examples=[12])
+    max_drops_per_run: int = Field(
+        12, strict=True, ge=1, le=MOST_MAPPED, description="Most partitions that one run expires.", examples=[12]
+    )
     max_creates_per_run: int = Field(120, strict=True, ge=1, description="Most partitions that one run creates.", examples=[120])
     archive: ArchivePolicy | None = Field(
         None, description="Where expired partitions are archived.", examples=[{"path": "s3://bucket/prefix"}]

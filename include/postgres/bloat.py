@@ -7,6 +7,7 @@ no estimate.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,16 +32,20 @@ class IndexBloat:
     share: float | None
 
 
-def measure(connection: Connection[Any], oid: int) -> list[IndexBloat]:
-    """Every valid B-tree index of the table with this OID."""
-    return [
-        IndexBloat(TableName(each["schema"], each["name"]), each["bytes"], _share(each)) for each in rows(connection, "indexes", oid=oid)
-    ]
+def measure(connection: Connection[Any], oids: Iterable[int], smallest: int = 0) -> dict[int, list[IndexBloat]]:
+    """By the table's OID, every valid B-tree index of at least `smallest` bytes of the tables with these OIDs."""
+    found: dict[int, list[IndexBloat]] = {}
+    for each in rows(connection, "indexes", oids=list(oids), smallest=smallest):
+        index = IndexBloat(TableName(each["schema"], each["name"]), each["bytes"], _share(each))
+        found.setdefault(each["table_oid"], []).append(index)
+    return found
 
 
-def bloated(found: list[IndexBloat], above: float) -> list[IndexBloat]:
-    """Those worth rebuilding: larger than 1 MiB, with more than `above` unused."""
-    return [each for each in found if each.bytes >= SMALLEST_BYTES and each.share is not None and each.share > above]
+def worth_rebuilding(connection: Connection[Any], oids: Iterable[int], above: float) -> dict[int, list[IndexBloat]]:
+    """By the table's OID, the indexes larger than 1 MiB with more than `above` unused."""
+    found = measure(connection, oids, SMALLEST_BYTES)
+    worthy = {oid: [each for each in indexes if each.share is not None and each.share > above] for oid, indexes in found.items()}
+    return {oid: indexes for oid, indexes in worthy.items() if indexes}
 
 
 def _share(index: Row) -> float | None:

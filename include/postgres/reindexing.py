@@ -1,5 +1,6 @@
 """Rebuilding bloated indexes of one partition, one at a time, and clearing away what an interrupted rebuild left."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +23,14 @@ class Leftover:
     why_left: str | None
 
 
-def leftovers(connection: Connection[Any], ledger: Ledger, partition: Partition) -> list[Leftover]:
-    """What interrupted rebuilds left on a partition. Only ours are dropped, and only while nobody builds there."""
-    ours = ledger.has_event("reindex", partition.oid)
-    return [
-        Leftover(
-            TableName(each["schema"], each["name"]), _why_left(each["on_toast"], each["being_built"], ours, each["schema"], each["name"])
-        )
-        for each in rows(connection, "leftover_indexes", oid=partition.oid)
-    ]
+def leftovers(connection: Connection[Any], ledger: Ledger, oids: Iterable[int]) -> dict[int, list[Leftover]]:
+    """By the partition's OID, what interrupted rebuilds left there. Only ours are dropped, and only while nobody builds there."""
+    found: dict[int, list[Leftover]] = {}
+    for each in rows(connection, "leftover_indexes", oids=list(oids)):
+        name, oid = TableName(each["schema"], each["name"]), each["table_oid"]
+        why = _why_left(name, on_toast=each["on_toast"], being_built=each["being_built"], ours=ledger.has_event("reindex", oid))
+        found.setdefault(oid, []).append(Leftover(name, why))
+    return found
 
 
 def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, partition: Partition, above: float) -> list[str]:
@@ -38,14 +38,14 @@ def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTabl
 
     :returns: a line for each index rebuilt.
     """
-    left = leftovers(executor.connection, ledger, partition)  # asks the ledger, which is not the owner's
+    left = leftovers(executor.connection, ledger, [partition.oid])  # asks the ledger, which is not the owner's
     with executor.role(table.owner):
-        for leftover in left:
+        for leftover in left.get(partition.oid, ()):
             if leftover.why_left is None:
                 executor.long_statement(f'drop leftover index "{leftover.name}"', statements.drop_index(leftover.name))
             else:
                 executor.log.warning('invalid index "%s" is left alone: %s', leftover.name, leftover.why_left)
-        worthy = bloat.bloated(bloat.measure(executor.connection, partition.oid), above)
+        worthy = bloat.worth_rebuilding(executor.connection, [partition.oid], above).get(partition.oid, [])
     return [_rebuild(executor, ledger, table, partition, index) for index in worthy]
 
 
@@ -53,16 +53,17 @@ def _rebuild(executor: Executor, ledger: Ledger, table: PartitionedTable, partit
     ledger.record(Event("reindex", "began", partition.name, partition.oid, partition.bounds, bytes=index.bytes, detail=str(index.name)))
     with executor.role(table.owner):
         executor.long_statement(f'reindex "{index.name}" of "{partition.name}"', statements.reindex(index.name))
-    after = next((each.bytes for each in bloat.measure(executor.connection, partition.oid) if each.name == index.name), 0)
+    measured = bloat.measure(executor.connection, [partition.oid]).get(partition.oid, [])
+    after = next((each.bytes for each in measured if each.name == index.name), 0)
     line = f'"{index.name}": {index.bytes:,} -> {after:,} bytes, {index.share or 0:.0%} was estimated to be unused'
     ledger.record(Event("reindex", "done", partition.name, partition.oid, partition.bounds, bytes=after, detail=line))
     return line
 
 
-def _why_left(on_toast: bool, being_built: bool, ours: bool, schema: str, name: str) -> str | None:
+def _why_left(index: TableName, *, on_toast: bool, being_built: bool, ours: bool) -> str | None:
     if being_built:
         return "somebody is building an index on this table now"
-    statement = statements.drop_index(TableName(schema, name)).as_string()
+    statement = statements.drop_index(index).as_string()
     if not ours:
         return f"no rebuild of ours is known; if nobody needs it: {statement}"
     if on_toast:

@@ -1,11 +1,14 @@
 """The step that finds what to reindex."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import ClassVar
 
-from include.partitioning.partition import Kind, Partition
+from include.partitioning.partition import Kind
 from include.partitioning.plan_text import human_bytes
+from include.partitioning.policy import MOST_MAPPED
 from include.postgres import bloat
-from include.postgres.reindexing import leftovers
+from include.postgres.reindexing import Leftover, leftovers
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -24,24 +27,27 @@ class MeasureBloatOperator(LifecycleOperator):
     ui_color = "#f3e5f5"
 
     def perform(self, step: Step) -> list[str]:
-        """Return the names of the partitions to reindex, as `schema.name`."""
-        partitions = [each for each in step.table.partitions if each.kind is Kind.TABLE and not each.detach_pending]
-        found = [str(each.name) for each in partitions if self._is_worth_it(step, each)]
-        self.log.info("%d of %d partitions are worth reindexing", len(found), len(partitions))
-        return found
+        """Return the names of the partitions to reindex, as `schema.name`: at most so many as Airflow can map over."""
+        names = {each.oid: each.name for each in step.table.partitions if each.kind is Kind.TABLE and not each.detach_pending}
+        with step.executor.role(step.table.owner):  # pg_stats shows only what one may read
+            bloated = bloat.worth_rebuilding(step.connection, names, step.policy.reindex.bloat_above)
+        left = leftovers(step.connection, step.ledger, names)
+        self._say(bloated, left)
+        ours = {oid for oid, found in left.items() if any(each.why_left is None for each in found)}
+        worthy = [str(name) for oid, name in names.items() if oid in bloated or oid in ours]
+        self.log.info("%d of %d partitions are worth reindexing", len(worthy), len(names))
+        if len(worthy) > MOST_MAPPED:
+            self.log.warning("only the first %d of them are reindexed in this run", MOST_MAPPED)
+        return worthy[:MOST_MAPPED]
 
     def changes_database(self) -> bool:
         """It only reads."""
         return False
 
-    def _is_worth_it(self, step: Step, partition: Partition) -> bool:
-        with step.executor.role(step.table.owner):  # pg_stats shows only what one may read
-            worthy = bloat.bloated(bloat.measure(step.connection, partition.oid), step.policy.reindex.bloat_above)
-        for index in worthy:
+    def _say(self, bloated: Mapping[int, Sequence[bloat.IndexBloat]], left: Mapping[int, Sequence[Leftover]]) -> None:
+        for index in chain.from_iterable(bloated.values()):
             self.log.info("%s: %s, %.0f%% estimated to be unused", index.name, human_bytes(index.bytes), 100 * (index.share or 0))
-        left = leftovers(step.connection, step.ledger, partition)
-        for leftover in left:
+        for leftover in chain.from_iterable(left.values()):
             self.log.warning(
                 "%s is invalid: %s", leftover.name, leftover.why_left or "an interrupted rebuild of ours left it; it is dropped"
             )
-        return bool(worthy) or any(leftover.why_left is None for leftover in left)

@@ -43,7 +43,7 @@ class ReindexPartitionOperator(LifecycleOperator):
             raise CatalogMismatchError(f'"{self.partition}" is no partition of "{step.table.name}"')
         above = step.policy.reindex.bloat_above
         if step.dry_run:
-            for index in bloat.bloated(bloat.measure(step.connection, partition.oid), above):
+            for index in bloat.worth_rebuilding(step.connection, [partition.oid], above).get(partition.oid, []):
                 self.log.info("    %s;", statements.reindex(index.name).as_string(step.connection))
             return []
         lines = reindex_partition(step.executor, step.ledger, step.table, partition, above)

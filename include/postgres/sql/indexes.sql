@@ -1,6 +1,6 @@
--- B-tree indexes of one table with what the size of a freshly built one is estimated from. Statistics of plain columns
--- belong to the table, those of expressions to the index.
-SELECT ic.oid::bigint AS oid, n.nspname AS schema, ic.relname AS name,
+-- B-tree indexes of these tables with what the size of a freshly built one is estimated from. Statistics of plain columns
+-- belong to the table, those of expressions to the index. Small ones are left out first: looking up statistics is what costs.
+SELECT i.indrelid::bigint AS table_oid, n.nspname AS schema, ic.relname AS name,
        pg_catalog.pg_relation_size(ic.oid) AS bytes,
        ic.reltuples::float8 AS entries,
        i.indisunique AS is_unique,
@@ -25,6 +25,6 @@ SELECT ic.oid::bigint AS oid, n.nspname AS schema, ic.relname AS name,
             AND v.attname = coalesce(ta.attname, a.attname)
           WHERE tc.oid = i.indrelid
          LIMIT 1) s ON true
- WHERE i.indrelid = %(oid)s::oid AND i.indisvalid AND i.indislive
- GROUP BY ic.oid, n.nspname, ic.relname, ic.reltuples, ic.reloptions, i.indisunique
+ WHERE i.indrelid = ANY (%(oids)s::oid[]) AND i.indisvalid AND i.indislive AND pg_catalog.pg_relation_size(ic.oid) >= %(smallest)s
+ GROUP BY i.indrelid, ic.oid, n.nspname, ic.relname, ic.reltuples, ic.reloptions, i.indisunique
  ORDER BY ic.relname
