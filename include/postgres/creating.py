@@ -67,16 +67,16 @@ def create_partition(
         oid = _oid(connection, create.name)
         use_identity_index(executor, template, create.name, oid)
         executor.run(statements.reset_role())
+        # Before ATTACH, whose locks would be held for as long as somebody keeps us from the ledger.
         ledger.record(Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=executor.lock_wait_ms, detail=create.reason))
-        executor.run_together(
-            [statements.set_local_role(table.owner), _attaching(table, create)]
-        )  # last: others wait from here to the commit
+        executor.run(statements.set_local_role(table.owner))
+        executor.run_briefly(attaching, locks=len(locked) - 1)
 
     executor.transaction(f'create partition "{create.name}" of "{table.name}"', work, locked)
 
 
 def locked_relations(connection: Connection[Any], table: PartitionedTable) -> list[int]:
-    """What ATTACH and DETACH lock against others: the parent, its DEFAULT partition, and tables that its foreign keys join."""
+    """What ATTACH and DETACH lock against others: the parent first, its DEFAULT partition, and tables that its foreign keys join."""
     joined = [each["oid"] for each in rows(connection, "foreign_key_partners", oid=table.oid)]
     default = [table.default.oid] if table.default else []
     return [table.oid, *default, *joined]

@@ -84,14 +84,20 @@ def _detach(executor: Executor, table: PartitionedTable, name: TableName, oid: i
             )
         else:
             # CONCURRENTLY is refused while there is a DEFAULT partition (manual, ALTER TABLE); a short ACCESS EXCLUSIVE is left.
-            executor.transaction(what, lambda _: _detach_plainly(executor, table, name, oid), locked_relations(connection, table))
+            locked = [*locked_relations(connection, table), oid]
+            executor.transaction(what, lambda _: _detach_plainly(executor, table, name, oid, others=len(locked) - 2), locked)
     _check_detached(connection, table, name, oid)
 
 
-def _detach_plainly(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
-    executor.run(statements.lock_exclusively(name))
+def _detach_plainly(executor: Executor, table: PartitionedTable, name: TableName, oid: int, others: int) -> None:
+    """The parent first, as every query does it: who has the parent and wants the partition would otherwise keep us from the parent for ever.
+
+    :param others: how many relations DETACH locks besides these two.
+    """
+    executor.run_briefly(statements.lock_exclusively(table.name, only=True))
+    executor.run_briefly(statements.lock_exclusively(name))
     _check_names(executor.connection, table, name, oid)
-    executor.run(statements.detach(table.name, name, concurrently=False))
+    executor.run_briefly(statements.detach(table.name, name, concurrently=False), locks=others)
 
 
 def _check_names(connection: Connection[Any], table: PartitionedTable, name: TableName, oid: int) -> None:
@@ -127,7 +133,7 @@ def _drop_foreign_key(executor: Executor, table: PartitionedTable, name: TableNa
         executor.transaction(
             f'drop foreign key "{key["name"]}" of "{name}" to "{referenced}"',
             lambda _: _drop_constraint(executor, name, oid, statement),
-            [key["referenced_oid"]],
+            [key["referenced_oid"], oid],
         )
 
 
@@ -136,7 +142,7 @@ def _drop_constraint(executor: Executor, name: TableName, oid: int, statement: s
     found = catalog.relation(executor.connection, oid)
     if found is None or found.name != name or found.attached:
         raise DestructionRefusedError(f'"{name}" (OID {oid}) was renamed, replaced or attached again meanwhile; run the plan again')
-    executor.run(statement)
+    executor.run_briefly(statement)
 
 
 def _record(executor: Executor, ledger: Ledger, policy: PartitionPolicy, table: PartitionedTable, target: Target) -> None:

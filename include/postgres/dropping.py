@@ -42,7 +42,8 @@ def drop_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, 
         _check_identity(connection, partition)
         rows = _check_content(connection, doomed)  # by ourselves: row-level security may be forced on the owner
         executor.run(statements.set_local_role(table.owner))
-        executor.run(statements.drop_table(partition.name))
+        # If it has a foreign key again, others queue behind us at its other end.
+        executor.run_briefly(statements.drop_table(partition.name))
         executor.run(statements.reset_role())
         ledger.record_dropped(table, partition.oid)
         detail = f"archive {doomed.archive.path}" if doomed.archive else "without an archive: destroy_without_archive is set"

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -12,10 +12,11 @@ import psycopg
 from psycopg import Connection, errors, sql
 
 from include.partitioning.errors import LockNotAvailableError, SkippedByServerError, WaitTooLongError
-from include.partitioning.span import format_duration
 from include.postgres.failures import LOCK_CONFLICTS, translated
-from include.postgres.queries import Row, rows
-from include.postgres.watch import SAY_EVERY, Watch
+from include.postgres.lookout import SAY_EVERY, InfoLog, Lookout
+from include.postgres.queries import row
+from include.postgres.sessions import Session, gave_way, lock_holders, no_lock, waited_too_long, waiting_for
+from include.postgres.watch import Watch
 
 T = TypeVar("T")
 
@@ -26,11 +27,12 @@ POLL = 0.2
 """Seconds between looks at something that we wait for without holding anything."""
 
 
-class Log(Protocol):
-    """What we need of a logger; `logging.Logger` and Airflow's have it."""
+LAST_RESORT = timedelta(seconds=10)
+"""How much later than the watch, if that should fail, the server itself ends a wait."""
 
-    def info(self, msg: str, /, *arguments: object) -> object:
-        """What goes on."""
+
+class Log(InfoLog, Protocol):
+    """What we need of a logger; `logging.Logger` and Airflow's have it."""
 
     def warning(self, msg: str, /, *arguments: object) -> object:
         """What a person should look at."""
@@ -39,7 +41,7 @@ class Log(Protocol):
 class _GaveWayError(Exception):
     """A watched statement was cancelled because it waited for a relation lock; carries who held it."""
 
-    def __init__(self, held_up_by: list[Row]) -> None:
+    def __init__(self, held_up_by: list[Session]) -> None:
         self.held_up_by = held_up_by
         super().__init__("gave way")
 
@@ -56,15 +58,25 @@ class LockBudget:
 class Executor:
     """Runs the statements of one step on one connection in autocommit mode.
 
+    :param lookout: the connection's, which says what is waited for; None: only what is said here.
     :ivar lock_wait_ms: time that the last call lost to attempts that gave way, with the pauses after them.
     """
 
-    def __init__(self, connection: Connection[Any], budget: LockBudget, log: Log, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        budget: LockBudget,
+        log: Log,
+        pause: Callable[[float], None] = time.sleep,
+        lookout: Lookout | None = None,
+    ) -> None:
         self.connection = connection
         self.budget = budget
         self.log = log
         self.lock_wait_ms = 0
         self._pause = pause
+        self._lookout = lookout
+        self._left = 0.0
         self._warnings: list[str] = []
         connection.add_notice_handler(self._notice)
 
@@ -78,14 +90,16 @@ class Executor:
         :param lock_timeout: instead of the budget's.
         :raises LockNotAvailableError: after `lock_attempts` attempts.
         """
-        patience = lock_timeout or self.budget.lock_timeout
+        brief = self._brief()
+        patience = lock_timeout or brief
 
         def attempt() -> T:
+            self._left = brief.total_seconds()
             with self.connection.transaction():
                 self._set("lock_timeout", patience, local=True)
                 return work(self.connection)
 
-        return self._attempts(what, attempt, lambda: rows(self.connection, "lock_holders", oids=list(locked)), patience)
+        return self._attempts(what, attempt, lambda: lock_holders(self.connection, locked), patience)
 
     def concurrently(self, what: str, statement: sql.Composed, check: Callable[[], None], half_done: Callable[[], bool]) -> None:
         """Run one statement that must be alone and waits for older transactions: those up to `wait_timeout`, relations up to `lock_timeout`.
@@ -96,15 +110,17 @@ class Executor:
         :raises WaitTooLongError: older transactions did not end in time.
         """
 
+        brief = self._brief()
+
         def attempt() -> None:
             check()
             try:
-                self._alone(what, statement, self.budget.lock_timeout.total_seconds())
+                self._alone(what, statement, brief.total_seconds())
             except _GaveWayError:
                 if not half_done():
                     raise
 
-        self._attempts(what, attempt, list, self.budget.lock_timeout)
+        self._attempts(what, attempt, list, brief)
 
     def long_statement(self, what: str, statement: sql.Composed) -> None:
         """Run one statement that works for long and that neither readers nor writers queue behind; its waits sum to at most `wait_timeout`.
@@ -113,26 +129,26 @@ class Executor:
         :raises SkippedByServerError: the server warned that it did nothing.
         """
         self._warnings.clear()
-        with translated(what):
+        with translated(what), self._saying(what):
             self._alone(what, statement, None)
         if self._warnings:
             raise SkippedByServerError(f"{what}: {'; '.join(self._warnings)}")
 
-    def wait_until(self, what: str, blockers: Callable[[], list[Row]]) -> None:
-        """Wait, holding nothing, until `blockers` finds nobody; says every few seconds for whom we wait.
+    def wait_until(self, what: str, blockers: Callable[[], list[Session] | None]) -> None:
+        """Wait, holding nothing, until `blockers` returns None; says every few seconds for whom we wait.
 
+        :param blockers: who is in the way; nobody, if they went while they were looked up.
         :raises WaitTooLongError: after `wait_timeout`, naming them.
         """
-        deadline = time.monotonic() + self.budget.wait_timeout.total_seconds()
+        begun = time.monotonic()
         said_at = float("-inf")
-        while found := blockers():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                limit = format_duration(self.budget.wait_timeout)
-                raise WaitTooLongError(f"{what}: waited {limit} for {describe(found)}; end that session, or raise wait_timeout")
-            if time.monotonic() - said_at >= SAY_EVERY:
+        while (found := blockers()) is not None:
+            waited = time.monotonic() - begun
+            if waited >= self.budget.wait_timeout.total_seconds():
+                raise WaitTooLongError(waited_too_long(what, found, self.budget.wait_timeout))
+            if found and time.monotonic() - said_at >= SAY_EVERY:
                 said_at = time.monotonic()
-                self.log.info("%s: waiting for %s; %.0f s left", what, describe(found), left)
+                self.log.info("%s", waiting_for(what, found, waited, self.budget.wait_timeout))
             self._pause(POLL)
 
     @contextmanager
@@ -143,7 +159,7 @@ class Executor:
         try:
             yield
         finally:
-            self._reset(sql.SQL("RESET ROLE").format())
+            self._reset(lambda: self.connection.execute("RESET ROLE"))
 
     def run(self, statement: sql.Composed) -> None:
         """Run a statement of a transaction, and show it in the log."""
@@ -155,17 +171,36 @@ class Executor:
             self.log.info("%s", statement.as_string(self.connection))
         self.connection.execute(sql.SQL(";\n").join(together))
 
-    def _alone(self, what: str, statement: sql.Composed, lock_timeout: float | None) -> None:
-        def report(kind: str, held_up_by: list[Row], left: float) -> None:
-            self.log.info("%s: waiting for a %s lock of %s; %.0f s left", what, kind, describe(held_up_by), left)
+    def run_briefly(self, statement: sql.Composed, locks: int = 1) -> None:
+        """Run a statement of a transaction that waits for locks behind which others queue, who would then wait as long as we do.
 
-        self.connection.execute("SET lock_timeout = 0")  # the watch limits waits instead
+        `lock_timeout` is for each single lock. So what the attempt has left of it is shared among the locks that the statement takes:
+        however many there are, and however many such statements, nobody stands behind us for longer than that.
+
+        :param locks: how many such locks the statement may have to wait for, one after another.
+        """
+        self._set("lock_timeout", timedelta(seconds=max(0.001, self._left / max(1, locks))), local=True)
+        begun = time.monotonic()
+        self.run(statement)
+        self._left -= time.monotonic() - begun
+
+    def _brief(self) -> timedelta:
+        """`lock_timeout`, but so much less than the server's deadlock_timeout that, if we and an application wait for each other, it is
+        always us who give way, and never the application that gets the error.
+        """
+        found = row(self.connection, "deadlock_timeout") or {}
+        return min(self.budget.lock_timeout, timedelta(milliseconds=int(found["milliseconds"])) / 2)
+
+    def _saying(self, what: str) -> AbstractContextManager[None]:
+        return self._lookout.doing(what) if self._lookout else nullcontext()
+
+    def _alone(self, what: str, statement: sql.Composed, lock_timeout: float | None) -> None:
+        self._set("lock_timeout", self.budget.wait_timeout + LAST_RESORT)  # the watch is there before
         try:
-            with Watch(self.connection, lock_timeout, self.budget.wait_timeout.total_seconds(), report) as watch:
+            with Watch(self.connection, lock_timeout, self.budget.wait_timeout.total_seconds()) as watch:
                 self._watched(what, statement, watch)
         finally:
-            milliseconds = round(self.budget.wait_timeout.total_seconds() * 1000)
-            self._reset(sql.SQL("SET lock_timeout = {}").format(sql.Literal(milliseconds)))
+            self._reset(lambda: self._set("lock_timeout", self.budget.wait_timeout))
 
     def _watched(self, what: str, statement: sql.Composed, watch: Watch) -> None:
         try:
@@ -174,45 +209,32 @@ class Executor:
             if watch.gave_way:
                 raise _GaveWayError(watch.held_up_by) from cancelled
             if watch.waited_too_long:
-                limit, by = format_duration(self.budget.wait_timeout), describe(watch.held_up_by)
-                raise WaitTooLongError(f"{what}: waited {limit} for {by}; end that session, or raise wait_timeout") from cancelled
+                raise WaitTooLongError(waited_too_long(what, watch.held_up_by, self.budget.wait_timeout)) from cancelled
             raise
 
-    def _attempts(self, what: str, attempt: Callable[[], T], holders: Callable[[], list[Row]], lock_timeout: timedelta) -> T:
+    def _attempts(self, what: str, attempt: Callable[[], T], holders: Callable[[], list[Session]], lock_timeout: timedelta) -> T:
         begun = time.monotonic()
         self.lock_wait_ms = 0
-        with translated(what):
-            for number in range(1, self.budget.lock_attempts + 1):
+        with translated(what), self._saying(what):
+            for left in reversed(range(self.budget.lock_attempts)):
                 try:
-                    result = attempt()
-                except _GaveWayError as conflict:
-                    self._give_way(what, number, conflict, conflict.held_up_by, lock_timeout)
-                except LOCK_CONFLICTS as conflict:
-                    self._give_way(what, number, conflict, holders(), lock_timeout)
-                else:
-                    return result
+                    return attempt()
+                except (_GaveWayError, *LOCK_CONFLICTS) as conflict:
+                    held_up_by = conflict.held_up_by if isinstance(conflict, _GaveWayError) else holders()
+                    if left == 0:
+                        raise LockNotAvailableError(no_lock(what, held_up_by, lock_timeout, self.budget.lock_attempts)) from conflict
+                    self.log.info("%s", gave_way(what, held_up_by, lock_timeout, time.monotonic() - begun, left))
+                    self._pause(_pause_after(self.budget.lock_attempts - left))
                 self.lock_wait_ms = round((time.monotonic() - begun) * 1000)
         raise AssertionError("unreachable: the last attempt raises")
-
-    def _give_way(self, what: str, number: int, conflict: Exception, held_up_by: list[Row], lock_timeout: timedelta) -> None:
-        by = describe(held_up_by) if held_up_by else "somebody who has gone meanwhile"
-        left = self.budget.lock_attempts - number
-        timeout = format_duration(lock_timeout)
-        if left == 0:
-            raise LockNotAvailableError(
-                f"{what}: no lock within {timeout} in {number} attempts; blocked by {by}; end that session, or run again when it is over"
-            ) from conflict
-        self.log.info("%s: gave way after %s to %s; %d attempts left", what, timeout, by, left)
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(number - 1, 10))
-        self._pause(longest * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
 
     def _set(self, name: str, value: timedelta, *, local: bool = False) -> None:
         milliseconds = f"{round(value.total_seconds() * 1000)}ms"
         self.connection.execute("SELECT pg_catalog.set_config(%s, %s, %s)", (name, milliseconds, local))
 
-    def _reset(self, statement: sql.Composed) -> None:
+    def _reset(self, work: Callable[[], object]) -> None:
         if not self.connection.closed and not self.connection.broken:
-            self.connection.execute(statement)
+            work()
 
     def _notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         text = diagnostic.message_primary or ""
@@ -223,10 +245,7 @@ class Executor:
             self.log.info("server: %s", text)
 
 
-def describe(sessions: Sequence[Row]) -> str:
-    """The sessions in a few words each: pid, who, how old, and what they run."""
-    return "; ".join(
-        f"pid {each['pid']} ({each['user']}, {each['application'] or 'no application name'}, {each['state']}, "
-        f"transaction age {each['age']}, {each['modes']}, query: {each['query']})"
-        for each in sessions
-    )
+def _pause_after(attempt: int) -> float:
+    """Seconds before the next attempt, counted from 1."""
+    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 10))
+    return longest * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret

@@ -79,7 +79,7 @@ def add_foreign_key(executor: Executor, owner: str, table: TableName, key: Forei
 
     def work(_: Connection[Any]) -> None:
         executor.run(statements.set_local_role(owner))
-        executor.run(add)
+        executor.run_briefly(add)
 
     executor.transaction(what, work, [key.referenced_oid])
     if key.validated:

@@ -8,8 +8,8 @@ from psycopg import Connection
 
 from include.partitioning.names import TableName
 from include.partitioning.plan_text import human_bytes
-from include.postgres.executor import describe
 from include.postgres.queries import Row, row, rows
+from include.postgres.sessions import old_transactions
 
 OLD = timedelta(minutes=1)
 """A transaction that is older than this is worth a line."""
@@ -52,8 +52,8 @@ def _blind(connection: Connection[Any]) -> list[str]:
 
 
 def _old_transactions(connection: Connection[Any]) -> list[str]:
-    found = rows(connection, "preflight_sessions", older_than=OLD)
-    lines = [f"a transaction is open that detaching and reindexing may wait for: {describe([each])}" for each in found[:MOST_SESSIONS]]
+    found = old_transactions(connection, OLD)
+    lines = [f"a transaction is open that detaching and reindexing may wait for: {each}" for each in found[:MOST_SESSIONS]]
     more = len(found) - MOST_SESSIONS
     return [*lines, f"and {more} more such transactions"] if more > 0 else lines
 

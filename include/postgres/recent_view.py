@@ -68,7 +68,7 @@ def refresh_view(executor: Executor, ledger: Ledger, policy: PartitionPolicy, vi
 
     def work(connection: Connection[Any]) -> None:
         executor.run(statements.set_local_role(table.owner))
-        executor.run(statement)
+        executor.run_briefly(statement)
         executor.run(
             sql.SQL("COMMENT ON VIEW {} IS {}").format(statements.named(view.name), sql.Literal(_wanted_text(connection, statement)))
         )
@@ -76,7 +76,8 @@ def refresh_view(executor: Executor, ledger: Ledger, policy: PartitionPolicy, vi
         found = row(connection, "view", schema=view.name.schema, name=view.name.name) or {}
         ledger.record(Event("recent_view", "done", view.name, found["oid"], lock_wait_ms=executor.lock_wait_ms))
 
-    executor.transaction(f'make view "{view.name}"', work, [])
+    found = row(executor.connection, "view", schema=view.name.schema, name=view.name.name)
+    executor.transaction(f'make view "{view.name}"', work, [found["oid"]] if found else [])
     return True
 
 

@@ -284,16 +284,17 @@ class Restorer:
         table, ledger = self._table, self._ledger
 
         def work(_: Connection[Any]) -> None:
-            self._as_owner(table.owner)
-            self._executor.run(statements.attach(table.name, wanted.name, table.key_type, wanted.bounds))
-            self._executor.run(statements.reset_role())
+            # The ledger first: the locks of ATTACH would be held for as long as somebody keeps us from that.
             ledger.restore_finished(table.cluster, oid)
             ledger.set_hold(wanted.bounds, held_until, reason)
             ledger.record(Event("restore", "done", wanted.name, oid, wanted.bounds, wanted.rows, detail=_detail(wanted)))
+            self._as_owner(table.owner)
+            self._executor.run_briefly(statements.attach(table.name, wanted.name, table.key_type, wanted.bounds), locks=len(locked) - 1)
 
+        locked = locked_relations(self._connection, table)
         what = f'attach "{wanted.name}" to "{table.name}"'
         with table_lock(self._executor, table):
-            self._executor.transaction(what, work, locked_relations(self._connection, table))
+            self._executor.transaction(what, work, locked)
 
     def _make_schema(self, schema: str) -> None:
         """Looked for first: IF NOT EXISTS asks for CREATE on the database even where the schema exists."""
@@ -310,7 +311,7 @@ class Restorer:
             found = catalog.relation(connection, oid)
             if found is None or found.name != name or found.attached:
                 raise RestoreRefusedError(f'"{name}" (OID {oid}) was renamed, replaced or attached meanwhile; look at it by hand')
-            self._executor.run(statements.drop_table(name))
+            self._executor.run_briefly(statements.drop_table(name))
 
         if catalog.relation(self._connection, oid) is not None:
             self._executor.transaction(f'drop "{name}"', work, [oid])

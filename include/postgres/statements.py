@@ -72,9 +72,12 @@ def validate_constraint(table: TableName, constraint: str) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
 
 
-def lock_exclusively(table: TableName) -> sql.Composed:
-    """Keep everybody out until the end of the transaction."""
-    return sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(named(table))
+def lock_exclusively(table: TableName, *, only: bool = False) -> sql.Composed:
+    """Keep everybody out until the end of the transaction.
+
+    :param only: of a partitioned table alone, not of its partitions one by one.
+    """
+    return sql.SQL("LOCK TABLE {}{} IN ACCESS EXCLUSIVE MODE").format(sql.SQL("ONLY ") if only else sql.SQL(""), named(table))
 
 
 def drop_table(table: TableName) -> sql.Composed:

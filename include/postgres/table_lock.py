@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from include.partitioning.partition import PartitionedTable
 from include.postgres.executor import Executor
-from include.postgres.queries import Row, row, rows
+from include.postgres.queries import row, rows
+from include.postgres.sessions import Session, advisory_lock_holders
 
 
 def table_lock(executor: Executor, table: PartitionedTable) -> AbstractContextManager[None]:
@@ -24,9 +25,9 @@ def advisory_lock(executor: Executor, key: int | str, what: str) -> Iterator[Non
     """
     connection = executor.connection
 
-    def holders() -> list[Row]:
+    def holders() -> list[Session] | None:
         taken = row(connection, "advisory_lock_try", oid=key)
-        return [] if taken and taken["taken"] else rows(connection, "advisory_lock_holders", oid=key)
+        return None if taken and taken["taken"] else advisory_lock_holders(connection, key)
 
     executor.wait_until(what, holders)
     try:

@@ -25,7 +25,6 @@ from include.postgres import catalog
 from include.postgres.export import Pages, Snapshot, copy_statement, rows_digest, snapshot, taken_up
 from include.postgres.ledger_records import ArchiveRecord, Event
 from include.postgres.loading import loaded_for_proof
-from include.postgres.table_lock import advisory_lock
 from include.postgres.unchanged import Archived, compare_with_archive
 from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of, url_of
 from partition_operators.expiry_operator import ExpiryOperator
@@ -59,17 +58,16 @@ class ArchivePartitionOperator(ExpiryOperator):
         folder = partition_folder(root, step.table.name, target.name)
         if step.dry_run:
             return self._show(step, target, folder)
-        with advisory_lock(step.executor, target.oid, f'archive "{target.name}"'):
-            existing = self._intact(step, target)
-            if existing is not None:
-                return f'"{target.name}" is archived already at {existing.path}: {existing.rows:,} rows, unchanged since'
-            refuse_strangers(root, step.table.name, step.table.cluster, step.policy.archive.former_databases)
-            forgotten = self._forgotten(step, target, folder)
-            if forgotten is not None and self._holds_the_rows(step, target, forgotten):
-                self._record(step, target, forgotten)
-                return f'"{target.name}" is archived at {forgotten.folder}, found again and compared with the table'
-            version = self._next_version(step, target, folder)
-            return self._archive(step, target, version_folder(folder, version), version)
+        existing = self._intact(step, target)
+        if existing is not None:
+            return f'"{target.name}" is archived already at {existing.path}: {existing.rows:,} rows, unchanged since'
+        refuse_strangers(root, step.table.name, step.table.cluster, step.policy.archive.former_databases)
+        forgotten = self._forgotten(step, target, folder)
+        if forgotten is not None and self._holds_the_rows(step, target, forgotten):
+            self._record(step, target, forgotten)
+            return f'"{target.name}" is archived at {forgotten.folder}, found again and compared with the table'
+        version = self._next_version(step, target, folder)
+        return self._archive(step, target, version_folder(folder, version), version)
 
     def _intact(self, step: Step, target: Target) -> ArchiveRecord | None:
         """The latest archive, if its objects are what was written and the table has not changed since."""

@@ -8,7 +8,7 @@ from include.postgres.catalog import shape_digest
 from include.postgres.detaching import detach_partition, detach_statements, is_pending
 from include.postgres.table_lock import table_lock
 from partition_operators.expiry_operator import ExpiryOperator
-from partition_operators.lifecycle_operator import Step
+from partition_operators.lifecycle_operator import Step, read_again
 
 
 class DetachPartitionOperator(ExpiryOperator):
@@ -37,7 +37,8 @@ class DetachPartitionOperator(ExpiryOperator):
             return f'would detach "{target.name}" from "{step.table.name}"'
         self._require_archive(step, target)
         with table_lock(step.executor, step.table):
-            detach_partition(step.executor, step.ledger, step.policy, step.table, target)
+            table = read_again(step).table  # a DEFAULT partition may have come or gone
+            detach_partition(step.executor, step.ledger, step.policy, table, target)
         return f'detached "{target.name}" from "{step.table.name}"'
 
     def _require_archive(self, step: Step, target: Target) -> None:

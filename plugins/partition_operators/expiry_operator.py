@@ -1,14 +1,16 @@
 """What the three steps of expiry share: one partition, found again in the catalog and refused unless the policy expires it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from include.partitioning.errors import BadArgumentError, DestructionRefusedError
 from include.partitioning.expiry import Horizon
 from include.partitioning.names import TableName
 from include.partitioning.target import Target, find_target
+from include.postgres.table_lock import advisory_lock
 from partition_operators.guardrails import refuse_clock_difference, refuse_destruction
-from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 
 
 class ExpiryOperator(LifecycleOperator):
@@ -29,16 +31,33 @@ class ExpiryOperator(LifecycleOperator):
     def perform(self, step: Step) -> str:
         """Do what is missing, and return in one sentence what was done."""
         refuse_clock_difference(step)
-        if self.destroys and not step.dry_run:
-            refuse_destruction(step)
-        target = self._target(step)
-        said = self.expire(step, target) if target is not None else f'"{self.partition}" is gone already; nothing to do'
+        with self._taking_turns(step) as (current, target):
+            if self.destroys and not step.dry_run:
+                refuse_destruction(current)
+            said = self.expire(current, target) if target is not None else f'"{self.partition}" is gone already; nothing to do'
         self.log.info("%s", said)
         return said
 
     def expire(self, step: Step, target: Target) -> str:
         """The step itself."""
         raise NotImplementedError
+
+    @contextmanager
+    def _taking_turns(self, step: Step) -> Iterator[tuple[Step, Target | None]]:
+        """Hold the partition's lock for the block; whoever had it before may have done anything, so all is read again under it.
+
+        :raises DestructionRefusedError: the name belongs to another table by then.
+        """
+        target = self._target(step)
+        if target is None or step.dry_run:
+            yield step, target
+            return
+        with advisory_lock(step.executor, target.oid, f'{self.action} "{target.name}"'):
+            current = read_again(step)
+            again = self._target(current)
+            if again is not None and again.oid != target.oid:
+                raise DestructionRefusedError(f'"{target.name}" was replaced by another table while this step waited; run the plan again')
+            yield current, again
 
     def _target(self, step: Step) -> Target | None:
         name = self.partition_name()

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from include.partitioning.confirmation import why_shortened
 from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
+from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
-from include.postgres.table_lock import table_lock
-from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from include.postgres.table_lock import advisory_lock, table_lock
+from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 
 
 class HealPartitionsOperator(LifecycleOperator):
@@ -34,10 +35,8 @@ class HealPartitionsOperator(LifecycleOperator):
         for partition in unfinished(step.executor, step.ledger, step.table):
             self.log.info('the detach of "%s" was interrupted; finishing it', partition.name)
             try:
-                if not step.dry_run:
-                    with table_lock(step.executor, step.table):
-                        heal(step.executor, step.ledger, step.policy, step.table, partition)
-                healed.append(str(partition.name))
+                if step.dry_run or self._heal(step, partition):
+                    healed.append(str(partition.name))
             except ServerUnavailableError:
                 raise
             except PartitionLifecycleError as error:
@@ -53,3 +52,12 @@ class HealPartitionsOperator(LifecycleOperator):
         retention = step.policy.retention
         if retention and not why_shortened(step.table.name, step.ledger.last_retention(), retention, step.database_now):
             step.ledger.record_retention(retention)
+
+    def _heal(self, step: Step, partition: DetachedPartition) -> bool:
+        """Finish one, unless it was no interruption, but another run that has gone on and finished it meanwhile."""
+        with advisory_lock(step.executor, partition.oid, f'heal "{partition.name}"'), table_lock(step.executor, step.table):
+            table = read_again(step).table
+            still = [each for each in unfinished(step.executor, step.ledger, table) if each.oid == partition.oid]
+            for each in still:
+                heal(step.executor, step.ledger, step.policy, table, each)
+        return bool(still)

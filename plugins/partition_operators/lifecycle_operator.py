@@ -23,6 +23,7 @@ from include.postgres.executor import Executor, LockBudget
 from include.postgres.failures import translated
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event, RunIdentity
+from include.postgres.lookout import Lookout
 from include.postgres.session import prepare
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
@@ -121,13 +122,14 @@ class LifecycleOperator(BaseOperator):
         reference = parse_reference_date(self.reference_date, policy.timezone)
         dry_run = parse_flag("dry_run", self.dry_run)
         run = _identity(context)
-        with self._connected(policy) as connection:
+        what = f'{self.action} for "{policy.table}"'
+        with self._connected(policy) as connection, Lookout(connection, self.log, what, policy.wait_timeout) as lookout:
             with translated(f'read the catalog for "{policy.table}"'):
                 ledger = Ledger(connection, policy.table, run)
                 table = catalog.read_table(connection, policy, ledger)
                 now = catalog.database_now(connection)
             budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
-            executor = Executor(connection, budget, self.log)
+            executor = Executor(connection, budget, self.log, lookout=lookout)
             self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
             yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
 

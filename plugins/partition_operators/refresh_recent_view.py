@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from include.postgres.recent_view import refresh_view, view_statement
+from include.postgres.table_lock import advisory_lock
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -29,7 +30,8 @@ class RefreshRecentViewOperator(LifecycleOperator):
         elif step.dry_run:
             said = view_statement(step.connection, step.policy, view, step.table).as_string(step.connection)
         else:
-            made = refresh_view(step.executor, step.ledger, step.policy, view, step.table)
+            with advisory_lock(step.executor, f"view {view.name}", f'make view "{view.name}"'):
+                made = refresh_view(step.executor, step.ledger, step.policy, view, step.table)
             said = f'made "{view.name}"' if made else f'"{view.name}" is what it should be'
         self.log.info("%s", said)
         return said

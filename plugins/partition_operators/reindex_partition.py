@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 
 from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.names import TableName
+from include.partitioning.partition import Partition
 from include.postgres import bloat, statements
 from include.postgres.reindexing import reindex_partition
-from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from include.postgres.table_lock import advisory_lock
+from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 
 
 class ReindexPartitionOperator(LifecycleOperator):
@@ -46,7 +48,16 @@ class ReindexPartitionOperator(LifecycleOperator):
             for index in bloat.worth_rebuilding(step.connection, [partition.oid], above).get(partition.oid, []):
                 self.log.info("    %s;", statements.reindex(index.name).as_string(step.connection))
             return []
-        lines = reindex_partition(step.executor, step.ledger, step.table, partition, above)
+        with advisory_lock(step.executor, partition.oid, f'reindex "{name}"'):
+            lines = self._reindex(read_again(step), partition, above)
         for line in lines or ["nothing to rebuild"]:
             self.log.info("%s", line)
         return lines
+
+    def _reindex(self, step: Step, wanted: Partition, above: float) -> list[str]:
+        """Unless whoever had the partition's lock before has taken it off its parent, or rebuilt everything."""
+        partition = step.table.partition(wanted.name)
+        if partition is None or partition.oid != wanted.oid:
+            self.log.info('"%s" is no partition of "%s" any more', wanted.name, step.table.name)
+            return []
+        return reindex_partition(step.executor, step.ledger, step.table, partition, above)

@@ -1,8 +1,23 @@
--- The sessions that a backend is waiting for now.
-SELECT a.pid, a.usename AS user, a.application_name AS application, a.state,
-       pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text AS age,
-       pg_catalog.left(pg_catalog.regexp_replace(a.query, '\s+', ' ', 'g'), 100) AS query,
-       'holds it up' AS modes
-  FROM pg_catalog.pg_stat_activity a
- WHERE a.pid = ANY (pg_catalog.pg_blocking_pids(%(pid)s))
- ORDER BY a.xact_start
+-- Who holds what a backend is waiting for now. A prepared transaction has no backend: pg_blocking_pids says 0 for it (manual, 9.27), and
+-- pg_locks has it without a pid; it is found by what it holds.
+WITH waited AS (
+  SELECT l.locktype, l.mode, l.database, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid, l.classid, l.objid, l.objsubid
+    FROM pg_catalog.pg_locks l
+   WHERE l.pid = %(pid)s AND NOT l.granted
+), said AS (
+  SELECT CASE WHEN w.locktype = 'relation' THEN pg_catalog.format('in the way of %%s on %%s', w.mode, w.relation::regclass)
+              WHEN w.locktype IN ('virtualxid', 'transactionid') THEN 'its transaction must end first'
+              ELSE 'holds it up' END AS holds
+    FROM waited w
+)
+SELECT DISTINCT b.pid, NULL AS prepared, said.holds
+  FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(%(pid)s)) AS b (pid), said
+ WHERE b.pid <> 0
+UNION
+SELECT NULL, h.virtualtransaction, said.holds
+  FROM said, waited w
+  JOIN pg_catalog.pg_locks h
+    ON h.granted AND h.pid IS NULL
+   AND (h.locktype, h.database, h.relation, h.page, h.tuple, h.virtualxid, h.transactionid, h.classid, h.objid, h.objsubid)
+       IS NOT DISTINCT FROM
+       (w.locktype, w.database, w.relation, w.page, w.tuple, w.virtualxid, w.transactionid, w.classid, w.objid, w.objsubid)
