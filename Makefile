@@ -8,7 +8,7 @@ DATABASE ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean test lint slow bench-archive check-policies schema
+.PHONY: demo demo-psql demo-clean test lint slow bench-archive bench-stalls check-policies schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -50,6 +50,9 @@ slow: $(VENV)/.test-ready  ## the tests that take long
 
 bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, pg_dump and psql; ROWS=1000000 MEMORY_ROWS=5000000
 	$(RUN) -m tests.benchmarks.bench_archive --rows $(or $(ROWS),1000000) --memory-rows $(or $(MEMORY_ROWS),5000000)
+
+bench-stalls: $(VENV)/.test-ready  ## how long clients stand still during each step, beside the obvious statements; SECONDS=5 ROUNDS=3
+	$(RUN) -m tests.benchmarks.bench_stalls --seconds $(or $(SECONDS),5) --rounds $(or $(ROUNDS),3)
 
 lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 	$(VENV)/bin/ruff check .
