@@ -228,7 +228,7 @@ def test_a_database_that_was_restored_from_a_dump_destroys_nothing_until_a_perso
 ) -> None:
     lifecycle.archive_partition(OLD)
     lifecycle.detach(OLD)
-    copy_name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"] + "_copy"
+    copy_name = str(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]) + "_copy"
     lifecycle.sql(f"CREATE DATABASE {copy_name}")
     copy = Lifecycle(
         lifecycle.uri.replace(str(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]), str(copy_name)), lifecycle.archive
