@@ -70,7 +70,7 @@ def create_partition(
         # Before ATTACH, whose locks would be held for as long as somebody keeps us from the ledger.
         ledger.record(Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=executor.lock_wait_ms, detail=create.reason))
         executor.run(statements.set_local_role(table.owner))
-        executor.run_briefly(attaching, locks=len(locked) - 1)
+        executor.run_briefly(_attaching(table, create), locks=len(locked) - 1)
 
     executor.transaction(f'create partition "{create.name}" of "{table.name}"', work, locked)
 

@@ -122,7 +122,7 @@ def test_the_form_sets_a_hold_shows_it_and_lifts_it(lifecycle: Lifecycle) -> Non
         ({"reason": "x", "until": "2020-01-01"}, 'until "2020-01-01" is past'),
     ],
 )
-def test_a_form_that_is_not_filled_in_well_holds_nothing(lifecycle: Lifecycle, arguments: dict[str, str], why: str) -> None:
+def test_a_form_that_is_not_filled_in_well_holds_nothing(lifecycle: Lifecycle, arguments: dict[str, Any], why: str) -> None:
     with pytest.raises(AirflowFailException, match=why):
         lifecycle.run(HoldPartitionsOperator, **arguments)
     assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.hold") == 0
