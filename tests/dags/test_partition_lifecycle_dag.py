@@ -108,7 +108,16 @@ def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch:
 
 def test_without_a_table_that_archives_there_is_nothing_to_restore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = "policies: [{table: core.sessions, partition_key: created_at}]"
-    assert set(bag(monkeypatch, tmp_path, text).dags) == {"partition_lifecycle.core.sessions"}
+    assert set(bag(monkeypatch, tmp_path, text).dags) == {"partition_lifecycle.core.sessions", "partition_hold", "partition_lift_hold"}
+
+
+def test_holds_have_two_forms_for_all_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "policies: [{table: core.sessions, partition_key: created_at}]"
+    dags = bag(monkeypatch, tmp_path, text).dags
+    assert list(dags["partition_hold"].params) == ["table", "from", "to", "reason", "until", "dry_run"]
+    assert list(dags["partition_lift_hold"].params) == ["table", "number", "dry_run"]
+    for dag_id in ("partition_hold", "partition_lift_hold"):
+        assert dags[dag_id].params.get_param("table").schema["enum"] == ["core.sessions"]
 
 
 def python(code: str, **environment: str) -> dict[str, Any]:
