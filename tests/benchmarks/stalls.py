@@ -105,25 +105,32 @@ def nobody() -> Iterator[None]:
 
 @contextmanager
 def reader(uri: str, seconds: float, *, writes_users: bool = False) -> Iterator[None]:
-    """A transaction that has read the parent, and perhaps written the referenced table; it ends after so many seconds, or with the block."""
-    over, begun = threading.Event(), threading.Event()
+    """A transaction that has read the parent. It ends after so many seconds, or with the block.
 
-    def read() -> None:
+    :param writes_users: beside it, another one that has written the referenced table; then the reader ends after half of the time.
+    """
+    statements = ["SELECT count(*) FROM app.events", "UPDATE auth.users SET seen = 0 WHERE id = 100"]
+    lengths = (seconds / 2, seconds) if writes_users else (seconds,)
+    over = threading.Event()
+    begun = [threading.Event() for _ in lengths]
+
+    def stay(number: int) -> None:
         with psycopg.connect(uri, application_name="a long report") as connection:
-            connection.execute("SELECT count(*) FROM app.events")
-            if writes_users:
-                connection.execute("UPDATE auth.users SET seen = 0 WHERE id = 100")
-            begun.set()
-            over.wait(seconds)
+            connection.execute(statements[number].encode())
+            begun[number].set()
+            over.wait(lengths[number])
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    begun.wait(LONGEST_START)
+    threads = [threading.Thread(target=stay, args=(number,)) for number in range(len(lengths))]
+    for thread in threads:
+        thread.start()
+    for each in begun:
+        each.wait(LONGEST_START)
     try:
         yield
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def timed(work: Callable[[], object], beside: AbstractContextManager[None]) -> Window:

@@ -1,4 +1,4 @@
--- Who the sessions with these pids are, and the prepared transactions that pg_locks calls by these names, eldest first.
+-- Who the sessions with these pids are, and the prepared transactions of these names, eldest first.
 -- Roles without pg_read_all_stats do not see what sessions of others do: state, ages and query are NULL then.
 SELECT a.pid, NULL AS prepared, a.backend_type AS kind, a.usename AS user, a.application_name AS application, a.state,
        pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start) AS transaction_age,
@@ -9,8 +9,8 @@ SELECT a.pid, NULL AS prepared, a.backend_type AS kind, a.usename AS user, a.app
   FROM pg_catalog.pg_stat_activity a
  WHERE a.pid = ANY(%(pids)s::integer[])
 UNION ALL
-SELECT NULL, pg_catalog.concat('-1/', p.transaction), 'prepared transaction', p.owner, NULL, 'prepared',
+SELECT NULL, p.gid, 'prepared transaction', p.owner, NULL, 'prepared',
        pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - p.prepared), NULL, NULL, p.gid
   FROM pg_catalog.pg_prepared_xacts p
- WHERE pg_catalog.concat('-1/', p.transaction) = ANY(%(prepared)s::text[])
+ WHERE p.gid = ANY(%(prepared)s::text[])
 ORDER BY transaction_age DESC NULLS LAST
