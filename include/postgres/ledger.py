@@ -40,6 +40,15 @@ class Ledger(LedgerGuardrails):
         """Whether this table's history has the action on the relation with this OID, however it ended."""
         return any(each["yes"] for each in self._rows_if_installed("has_event", action=action, oid=oid))
 
+    def index_work(self) -> frozenset[tuple[str, int, str | None]]:
+        """What we began on indexes of this table's partitions: reindex or index, the partition's OID, and the index's name."""
+        return frozenset((each["action"], each["oid"], each["index"]) for each in self._rows_if_installed("index_work"))
+
+    def known_tables(self, cluster: Cluster) -> tuple[frozenset[int], frozenset[str]]:
+        """OIDs of tables of this database, and names of tables of any, that were detached and not dropped, or restored, whoever their parent."""
+        found = self._rows_if_installed("known_tables", since=2, **_cluster(cluster))
+        return frozenset(each["oid"] for each in found if each["here"]), frozenset(each["name"] for each in found if not each["here"])
+
     def begun_archives(self, oid: int) -> dict[str, bool]:
         """Where archives of the relation with this OID were begun, and whether each is known as finished."""
         return {each["detail"]: each["finished"] for each in self._rows_if_installed("begun_archives", oid=oid)}

@@ -1,71 +1,52 @@
-"""Rebuilding bloated indexes of one partition, one at a time, and clearing away what an interrupted rebuild left."""
+"""Rebuilding bloated indexes of one partition, one at a time, after clearing away what an interrupted rebuild left.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+REINDEX CONCURRENTLY builds first and waits afterwards: for every older snapshot of the database, and for whoever uses the table. Cut off
+there it leaves the whole work behind as an invalid index. So whoever it would wait for is waited for before it begins, while nothing is held.
+"""
 
-from psycopg import Connection
-
-from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 from include.postgres import bloat, statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
-from include.postgres.queries import rows
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """An invalid `_ccnew` or `_ccold` index. `why_left` says why it is not dropped; None if it is."""
-
-    name: TableName
-    why_left: str | None
-
-
-def leftovers(connection: Connection[Any], ledger: Ledger, oids: Iterable[int]) -> dict[int, list[Leftover]]:
-    """By the partition's OID, what interrupted rebuilds left there. Only ours are dropped, and only while nobody builds there."""
-    found: dict[int, list[Leftover]] = {}
-    for each in rows(connection, "leftover_indexes", oids=list(oids)):
-        name, oid = TableName(each["schema"], each["name"]), each["table_oid"]
-        why = _why_left(name, on_toast=each["on_toast"], being_built=each["being_built"], ours=ledger.has_event("reindex", oid))
-        found.setdefault(oid, []).append(Leftover(name, why))
-    return found
+from include.postgres.leftovers import drop_leftovers
+from include.postgres.sessions import older_users, still_there
 
 
 def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTable, partition: Partition, above: float) -> list[str]:
     """Drop leftovers of ours, then rebuild every index whose estimated bloat exceeds `above`.
 
+    To be called under the partition's lock.
+
     :returns: a line for each index rebuilt.
+    :raises WaitTooLongError: older transactions did not end within `wait_timeout`.
     """
-    left = leftovers(executor.connection, ledger, [partition.oid])  # asks the ledger, which is not the owner's
+    drop_leftovers(executor, ledger, table, partition.oid)
     with executor.role(table.owner):
-        for leftover in left.get(partition.oid, ()):
-            if leftover.why_left is None:
-                executor.long_statement(f'drop leftover index "{leftover.name}"', statements.drop_index(leftover.name))
-            else:
-                executor.log.warning('invalid index "%s" is left alone: %s', leftover.name, leftover.why_left)
         worthy = bloat.worth_rebuilding(executor.connection, [partition.oid], above).get(partition.oid, [])
     return [_rebuild(executor, ledger, table, partition, index) for index in worthy]
 
 
+def wait_for_older_users(executor: Executor, what: str, oid: int) -> None:
+    """Wait, holding nothing, for the snapshots that are open now, and for the transactions that have used the table with this OID.
+
+    Those that begin later are not waited for: on a busy server there would always be another.
+
+    :raises WaitTooLongError: after `wait_timeout`, naming them.
+    """
+    connection = executor.connection
+    marks = older_users(connection, oid).keys()
+    executor.wait_until(what, lambda: still_there(connection, oid, marks))
+
+
 def _rebuild(executor: Executor, ledger: Ledger, table: PartitionedTable, partition: Partition, index: bloat.IndexBloat) -> str:
+    what = f'reindex "{index.name}" of "{partition.name}"'
+    wait_for_older_users(executor, what, partition.oid)
     ledger.record(Event("reindex", "began", partition.name, partition.oid, partition.bounds, bytes=index.bytes, detail=str(index.name)))
     with executor.role(table.owner):
-        executor.long_statement(f'reindex "{index.name}" of "{partition.name}"', statements.reindex(index.name))
+        executor.long_statement(what, statements.reindex(index.name))
     measured = bloat.measure(executor.connection, [partition.oid]).get(partition.oid, [])
     after = next((each.bytes for each in measured if each.name == index.name), 0)
     line = f'"{index.name}": {index.bytes:,} -> {after:,} bytes, {index.share or 0:.0%} was estimated to be unused'
     ledger.record(Event("reindex", "done", partition.name, partition.oid, partition.bounds, bytes=after, detail=line))
     return line
-
-
-def _why_left(index: TableName, *, on_toast: bool, being_built: bool, ours: bool) -> str | None:
-    if being_built:
-        return "somebody is building an index on this table now"
-    statement = statements.drop_index(index).as_string()
-    if not ours:
-        return f"no rebuild of ours is known; if nobody needs it: {statement}"
-    if on_toast:
-        return f"an owner may not drop it; as a superuser: {statement}"
-    return None

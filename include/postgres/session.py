@@ -1,11 +1,12 @@
 """Preparing a connection, so that no setting of a role, a database or a user's profile changes what we do."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from include.partitioning.errors import CatalogMismatchError
 from include.postgres.queries import row
@@ -37,7 +38,14 @@ SETTINGS = {
     "synchronize_seqscans": "off",  # two readings of a table come in the same order
     "check_function_bodies": "off",
     "client_min_messages": "notice",
+    # A worker whose machine is gone must not go on holding or waiting for locks, with others queueing behind it.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
+CHECK_CLIENT_EVERY = "1s"
+"""How often the server looks, while a statement runs or waits, whether its worker still lives; its own default is never."""
+
 _SINCE = {"transaction_timeout": (170000, "0")}
 
 
@@ -57,6 +65,7 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
     looks = [_set(connection, limits), _set(connection, settings), _set(connection, {})]
     _refuse_pooler(connection, {each.backend for each in looks})
     _refuse_standby(connection, looks)
+    _look_after_worker(connection)
     return connection
 
 
@@ -87,6 +96,12 @@ def _refuse_old(connection: Connection[Any]) -> None:
 def _settings(version: int) -> dict[str, str]:
     newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
     return SETTINGS | newer
+
+
+def _look_after_worker(connection: Connection[Any]) -> None:
+    """Not every platform can (manual, client_connection_check_interval): there, a dead worker's statement runs to its end."""
+    with suppress(errors.InvalidParameterValue):
+        _set(connection, {"client_connection_check_interval": CHECK_CLIENT_EVERY})
 
 
 def _refuse_pooler(connection: Connection[Any], backends: set[int]) -> None:

@@ -1,6 +1,6 @@
 """Naming who holds us up: in every message about a wait, in the same words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -110,6 +110,17 @@ def blockers(connection: Connection[Any], pid: int) -> list[Session]:
 def old_transactions(connection: Connection[Any], older_than: timedelta) -> list[Session]:
     """Sessions of this database whose transaction is older than that."""
     return _sessions(connection, rows(connection, "preflight_sessions", older_than=older_than))
+
+
+def older_users(connection: Connection[Any], oid: int) -> dict[str, Row]:
+    """Who has a snapshot, or has used the table with this OID, each under a mark that stays the same while that lasts."""
+    return {each["mark"]: each for each in rows(connection, "older_users", oid=oid)}
+
+
+def still_there(connection: Connection[Any], oid: int, marks: Collection[str]) -> list[Session] | None:
+    """Those of the older users that have not ended; None if there is none."""
+    left = [found for mark, found in older_users(connection, oid).items() if mark in marks] if marks else []
+    return _sessions(connection, left) if left else None
 
 
 def advisory_lock_holders(connection: Connection[Any], key: int | str) -> list[Session]:

@@ -95,6 +95,20 @@ def reindex(index: TableName) -> sql.Composed:
     return sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(named(index))
 
 
+def create_index(name: str, table: TableName, definition: sql.SQL, *, unique: bool) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the table while it is built (manual, CREATE INDEX).
+
+    :param definition: what the server prints behind the table's name: method, columns, options, predicate.
+    """
+    word = sql.SQL("UNIQUE ") if unique else sql.SQL("")
+    return sql.SQL("CREATE {}INDEX CONCURRENTLY {} ON {}{}").format(word, sql.Identifier(name), named(table), definition)
+
+
+def attach_index(index: TableName, part: TableName) -> sql.Composed:
+    """A partition's index becomes part of the parent's: SHARE UPDATE EXCLUSIVE on the parent's, ACCESS EXCLUSIVE on the partition's."""
+    return sql.SQL("ALTER INDEX {} ATTACH PARTITION {}").format(named(index), named(part))
+
+
 def analyze(table: TableName, *, only: bool = False) -> sql.Composed:
     """ONLY (18 and later): the parent's own statistics, without those of each partition."""
     return sql.SQL("ANALYZE {}{}").format(sql.SQL("ONLY ") if only else sql.SQL(""), named(table))

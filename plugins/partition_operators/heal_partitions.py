@@ -6,6 +6,8 @@ from include.partitioning.confirmation import why_shortened
 from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
 from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
+from include.postgres.leftovers import drop_all_leftovers, leftovers
+from include.postgres.strays import forgotten_tables
 from include.postgres.table_lock import advisory_lock, table_lock
 from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 
@@ -14,7 +16,8 @@ class HealPartitionsOperator(LifecycleOperator):
     """Finish what an interrupted run of ours left half done.
 
     A detach that was announced in the ledger and is pending is finalized; one that succeeded but was not written down is written
-    down, and its outgoing foreign keys are dropped. What somebody else left half done is named by the plan and not touched.
+    down, and its outgoing foreign keys are dropped. Invalid indexes that interrupted builds of ours left on partitions are dropped. What somebody
+    else left half done is named by the plan and not touched; tables that look like forgotten partitions are warned of.
 
     **When it fails**, run it again: the message says for whom it waited. Expiring other partitions goes on.
 
@@ -25,7 +28,19 @@ class HealPartitionsOperator(LifecycleOperator):
     ui_color = "#e8f5e9"
 
     def perform(self, step: Step) -> list[str]:
-        """Return the names of the partitions that were healed."""
+        """Return the names of the partitions that were healed, and of the indexes that were dropped."""
+        for finding in forgotten_tables(step.connection, step.ledger, step.table):
+            self.log.warning("%s", finding)
+        detached, errors = self._finish_detaches(step)
+        dropped, more = self._drop_leftovers(step)
+        if errors or more:
+            raise all_of([*errors, *more])
+        healed = [*detached, *dropped]
+        verb = "would heal" if step.dry_run else "healed"
+        self.log.info("%s %s", verb, ", ".join(healed)) if healed else self.log.info("nothing was left half done")
+        return healed
+
+    def _finish_detaches(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:
         if not step.dry_run:
             for name in step.ledger.forget_reattached(step.table):
                 self.log.info("%s was attached again: the ledger's entry of its detach is removed", name)
@@ -41,11 +56,14 @@ class HealPartitionsOperator(LifecycleOperator):
                 raise
             except PartitionLifecycleError as error:
                 errors.append(error)
-        if errors:
-            raise all_of(errors)
-        verb = "would heal" if step.dry_run else "healed"
-        self.log.info("%s %d partitions", verb, len(healed)) if healed else self.log.info("nothing was left half done")
-        return healed
+        return healed, errors
+
+    def _drop_leftovers(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:
+        if step.dry_run:
+            found = leftovers(step.connection, step.ledger, [each.oid for each in step.table.partitions])
+            return [str(each.name) for each in found if each.why_left is None], []
+        dropped, errors = drop_all_leftovers(step.executor, step.ledger, step.table)
+        return [str(each) for each in dropped], errors
 
     def _note_retention(self, step: Step) -> None:
         """In every run, so that a much shorter one is noticed in the first that has it, whatever expires in it."""

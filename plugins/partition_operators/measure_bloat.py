@@ -1,6 +1,6 @@
 """The step that finds what to reindex."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from include.partitioning.partition import Kind
 from include.partitioning.plan_text import human_bytes
 from include.partitioning.policy import MOST_MAPPED
 from include.postgres import bloat
-from include.postgres.reindexing import Leftover, leftovers
+from include.postgres.leftovers import Leftover, leftovers
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 
@@ -33,7 +33,7 @@ class MeasureBloatOperator(LifecycleOperator):
             bloated = bloat.worth_rebuilding(step.connection, names, step.policy.reindex.bloat_above)
         left = leftovers(step.connection, step.ledger, names)
         self._say(bloated, left)
-        ours = {oid for oid, found in left.items() if any(each.why_left is None for each in found)}
+        ours = {each.table_oid for each in left if each.why_left is None}
         worthy = [str(name) for oid, name in names.items() if oid in bloated or oid in ours]
         self.log.info("%d of %d partitions are worth reindexing", len(worthy), len(names))
         if len(worthy) > MOST_MAPPED:
@@ -44,10 +44,8 @@ class MeasureBloatOperator(LifecycleOperator):
         """It only reads."""
         return False
 
-    def _say(self, bloated: Mapping[int, Sequence[bloat.IndexBloat]], left: Mapping[int, Sequence[Leftover]]) -> None:
+    def _say(self, bloated: Mapping[int, Sequence[bloat.IndexBloat]], left: Iterable[Leftover]) -> None:
         for index in chain.from_iterable(bloated.values()):
             self.log.info("%s: %s, %.0f%% estimated to be unused", index.name, human_bytes(index.bytes), 100 * (index.share or 0))
-        for leftover in chain.from_iterable(left.values()):
-            self.log.warning(
-                "%s is invalid: %s", leftover.name, leftover.why_left or "an interrupted rebuild of ours left it; it is dropped"
-            )
+        for leftover in left:
+            self.log.warning("%s is invalid: %s", leftover.name, leftover.why_left or "an interrupted build of ours left it; it is dropped")

@@ -3,13 +3,15 @@
 from include.partitioning.plan import Plan
 from include.partitioning.policy import FirstDrop
 from include.postgres.preflight import replicas, waits_ahead
+from include.postgres.strays import stray_findings
 from partition_operators.guardrails import why_not_published, why_nothing_goes
 from partition_operators.lifecycle_operator import Step
 
 
 def findings_beside(step: Step, plan: Plan) -> list[str]:
     """One sentence each; what stops something comes first."""
-    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *_surroundings(step, plan)]
+    strays = stray_findings(step.connection, step.ledger, step.table)
+    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *strays, *_surroundings(step, plan)]
 
 
 def _publications(step: Step, plan: Plan) -> list[str]:
