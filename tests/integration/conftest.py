@@ -1,7 +1,7 @@
 """A small table with four old months and the present one, and a harness that runs operators on it as Airflow would."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from include.partitioning.policy import PartitionPolicy
+from include.postgres import bloat
 from include.postgres.executor import Executor, LockBudget
 from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.archive_partition import ArchivePartitionOperator
@@ -167,3 +168,42 @@ def executor(lifecycle: Lifecycle) -> Iterator[Executor]:
     with lifecycle.connect() as connection:
         prepare(connection, "test")
         yield Executor(connection, LockBudget(timedelta(milliseconds=100), 3, timedelta(seconds=5)), logging.getLogger("test"))
+
+
+BLOATED = """
+INSERT INTO app.events SELECT g, 1 + g % 10, '2026-11-01 00:00+00'::timestamptz + g * interval '5 minutes', 'x' FROM generate_series(1000, 4000) g;
+DELETE FROM app.events_p202611 WHERE mod(id, 20) <> 0;
+"""
+
+
+@pytest.fixture
+def bloated(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    """The small table, with bloat that is worth a reindex."""
+    monkeypatch.setattr(bloat, "SMALLEST_BYTES", 32_768)
+    lifecycle.sql(BLOATED)
+    for statement in ("VACUUM app.events_p202611", "ANALYZE app.events"):
+        lifecycle.sql(statement)
+    return lifecycle
+
+
+@pytest.fixture
+def copies(bloated: Lifecycle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lifecycle]]:
+    """Makes one more database like this one, with a storage of its own."""
+    template = psycopg.conninfo.conninfo_to_dict(bloated.uri)["dbname"]
+    server = bloated.uri.replace(f"/{template}", "/postgres")
+    made: list[str] = []
+
+    def copy() -> Lifecycle:
+        name = f"{template}_{len(made)}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            for each in made[-1:]:
+                connection.execute(f"DROP DATABASE {each} WITH (FORCE)".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        made.append(name)
+        uri = bloated.uri.replace(f"/{template}", f"/{name}")
+        monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
+        return replace(bloated, uri=uri, archive=tmp_path / name)
+
+    yield copy
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {made[-1]} WITH (FORCE)".encode())
