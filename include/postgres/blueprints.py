@@ -17,6 +17,15 @@ def table_objects(connection: Connection[Any], oid: int) -> tuple[TableObject, .
     return tuple(TableObject(each["sort"], each["name"], each["definition"]) for each in rows(connection, "table_objects", oid=oid))
 
 
+def objects_for_attach(connection: Connection[Any], parent: int) -> tuple[TableObject, ...]:
+    """Indexes and constraints of the parent; ATTACH takes those that are there, and would otherwise build them under its lock.
+
+    CHECKs come with LIKE. An exclusion constraint ATTACH builds in any case.
+    """
+    objects = [each for each in table_objects(connection, parent) if each.sort != "foreign key"]
+    return tuple(each for each in objects if not each.definition.startswith(("CHECK", "EXCLUDE")))
+
+
 def create_table(table: TableName, columns: Sequence[Column], *, unlogged: bool = False) -> sql.Composed:
     """An empty table of these columns."""
     kind = sql.SQL("UNLOGGED " if unlogged else "")

@@ -11,19 +11,18 @@ from typing import Any
 from psycopg import Connection, sql
 
 from include.partitioning.bounds import Bounds
-from include.partitioning.errors import CatalogMismatchError, StatementFailedError
+from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.plan import Create
 from include.postgres import statements
+from include.postgres.blueprints import object_statement
+from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
 from include.postgres.queries import row, rows
-from include.postgres.template import Grant, OwnObject, Template, identity_index
-
-_OWN_OBJECT_SUFFIX = {"index": "idx", "constraint": "key", "statistics": "stat"}
-
+from include.postgres.template import Template
 
 def creation_statements(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
     """Everything that makes the partition, in order; the last is ATTACH."""
@@ -31,21 +30,17 @@ def creation_statements(table: PartitionedTable, template: Template, create: Cre
 
 
 def _building(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
-    return [like_parent(table, template, create.name, create.bounds), *dressing_statements(template, create.name)]
+    name, indexes = create.name, template.parent_objects is None
+    return [
+        like_parent(table, template, name, create.bounds, indexes=indexes),
+        *column_statements(template, name),
+        *(object_statement(name, each, with_name=False) for each in template.parent_objects or ()),
+        *dressing_statements(template, name),
+    ]
 
 
 def _attaching(table: PartitionedTable, create: Create) -> sql.Composed:
     return statements.attach(table.name, create.name, table.key_type, create.bounds)
-
-
-def dressing_statements(template: Template, name: TableName) -> list[sql.Composed]:
-    """What makes the table like its siblings, beyond what it has from the parent."""
-    return [
-        *(_own_object(each, name, template) for each in template.own_objects),
-        *(_grant(each, name) for each in template.grants),
-        *_row_security(template, name),
-        *_replica_identity(template, name),
-    ]
 
 
 def create_partition(
@@ -99,73 +94,12 @@ def like_parent(table: PartitionedTable, template: Template, name: TableName, bo
     ]
     if template.access_method:
         parts.append(sql.SQL("USING {}").format(sql.Identifier(template.access_method)))
-    options = [*(_option(each) for each in template.options), *(_option(each, sql.SQL("toast.")) for each in template.toast_options)]
+    options = [*map(statements.option, template.options), *(statements.option(each, "toast.") for each in template.toast_options)]
     if options:
         parts.append(sql.SQL("WITH ({})").format(sql.SQL(", ").join(options)))
     if template.tablespace:
         parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(template.tablespace)))
     return sql.SQL(" ").join(parts)
-
-
-def _option(option: str, prefix: sql.SQL | None = None) -> sql.Composed:
-    name, _, value = option.partition("=")
-    return sql.SQL("{}{} = {}").format(prefix or sql.SQL(""), sql.Identifier(name), sql.Literal(value))
-
-
-def _own_object(own: OwnObject, name: TableName, template: Template) -> sql.Composed:
-    after = statements.server_text(own.after)
-    if own.sort == "trigger":
-        return sql.SQL("{} ON {} {}").format(statements.server_text(own.before), statements.named(name), after)
-    own_name = _own_name(own, name, template)
-    if own.sort == "constraint":
-        return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(statements.named(name), sql.Identifier(own_name), after)
-    if own.sort == "statistics":
-        return sql.SQL("CREATE STATISTICS {}{} FROM {}").format(sql.Identifier(name.schema, own_name), after, statements.named(name))
-    unique = sql.SQL("UNIQUE ") if own.is_unique else sql.SQL("")
-    return sql.SQL("CREATE {}INDEX {} ON {}{}").format(unique, sql.Identifier(own_name), statements.named(name), after)
-
-
-def _own_name(own: OwnObject, name: TableName, template: Template) -> str:
-    """`sessions_p202510_tags_idx` becomes `sessions_p202511_tags_idx`; a name without the sibling's in it is put behind the new one."""
-    sibling = template.sibling.name.name if template.sibling else ""
-    if sibling and own.name.startswith(sibling):
-        return fitted(name.name, own.name.removeprefix(sibling)[:40])
-    return fitted(name.name, f"_{own.name[:24]}_{_OWN_OBJECT_SUFFIX[own.sort]}")
-
-
-def _grant(grant: Grant, name: TableName) -> sql.Composed:
-    return sql.SQL("GRANT {}{} ON {} TO {}{}").format(
-        sql.SQL(grant.privilege),
-        sql.SQL(" ({})").format(sql.Identifier(grant.column)) if grant.column else sql.SQL(""),
-        statements.named(name),
-        sql.Identifier(grant.grantee) if grant.grantee else sql.SQL("PUBLIC"),
-        sql.SQL(" WITH GRANT OPTION") if grant.grantable else sql.SQL(""),
-    )
-
-
-def _row_security(template: Template, name: TableName) -> list[sql.Composed]:
-    """The flags, not the policies: where a sibling is closed to direct reads, the new partition is closed to everybody until it gets its own."""
-    wanted = ((template.row_security, sql.SQL("ENABLE")), (template.force_row_security, sql.SQL("FORCE")))
-    return [sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(statements.named(name), word) for flag, word in wanted if flag]
-
-
-def _replica_identity(template: Template, name: TableName) -> list[sql.Composed]:
-    words = {"f": sql.SQL("FULL"), "n": sql.SQL("NOTHING")}
-    if template.replica_identity not in words:
-        return []
-    return [sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(statements.named(name), words[template.replica_identity])]
-
-
-def use_identity_index(executor: Executor, template: Template, name: TableName, oid: int) -> None:
-    """Which index it is shows only once LIKE has named them; the table is locked by us alone until the commit."""
-    if template.replica_identity != "i" or template.sibling is None:
-        return
-    index = identity_index(executor.connection, oid, template.sibling.oid)
-    if index is None:
-        raise StatementFailedError(
-            f'"{name}" has no index like the one that is the replica identity of "{template.sibling.name}"; create that index on the parent'
-        )
-    executor.run(sql.SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(statements.named(name), sql.Identifier(index)))
 
 
 def _oid(connection: Connection[Any], name: TableName) -> int:

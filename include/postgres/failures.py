@@ -64,5 +64,8 @@ def _advice(error: psycopg.Error) -> str:
             return f'; rows elsewhere refer to it by constraint "{error.diag.constraint_name}": remove them first'
         case errors.CheckViolation() if "default partition" in (error.diag.message_primary or ""):
             return "; rows in the DEFAULT partition belong into the new one: move them first"
+        case errors.RaiseException():
+            where = (error.diag.context or "").partition("\n")[0]
+            return f"; raised on purpose by {where}: ask whoever wrote that, it may be an event trigger" if where else ""
         case _:
             return f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""

@@ -22,7 +22,7 @@ class RunIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the append-only history. `outcome`: began, done, refused or failed."""
+    """One line of the append-only history. `outcome`: began, done, differs, refused or failed."""
 
     action: str
     outcome: str

@@ -21,8 +21,9 @@ from include.partitioning.fit import Fit, fit_columns
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.postgres import catalog, statements
-from include.postgres.blueprints import create_table, object_statement, table_objects
-from include.postgres.creating import dressing_statements, like_parent, locked_relations, use_identity_index
+from include.postgres.blueprints import create_table, object_statement, objects_for_attach
+from include.postgres.creating import like_parent, locked_relations
+from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
 from include.postgres.executor import Executor
 from include.postgres.export import rows_digest
 from include.postgres.failures import translated
@@ -102,10 +103,10 @@ class Restorer:
         self._clear_the_name(wanted, done)
         template = read_template(self._connection, self._table)
         creation = like_parent(self._table, template, wanted.name, wanted.bounds, indexes=False)
-        with self._built(wanted, [creation], self._table.owner) as oid:
+        with self._built(wanted, [creation, *column_statements(template, wanted.name)], self._table.owner) as oid:
             fit = fit_columns(wanted.blueprint.columns, catalog.columns(self._connection, oid))
             self._fill(wanted, fit, oid)
-            self._build_objects(wanted, self._own_objects())
+            self._build_objects(wanted, objects_for_attach(self._connection, self._table.oid))
             self._foreign_keys(wanted)
             self._dress(wanted, template, oid)
             self._analyze(wanted)
@@ -243,14 +244,6 @@ class Restorer:
                 f'"{wanted.name}" does not hold what was archived ({found.rows} rows of {wanted.rows} were loaded, or their values differ); '
                 "a trigger, a changed generated column or a damaged archive may be why; it is removed again"
             )
-
-    def _own_objects(self) -> list[TableObject]:
-        """Indexes and constraints of the parent; ATTACH takes those that are there, and would otherwise build them under its lock.
-
-        CHECKs came with LIKE. An exclusion constraint ATTACH builds in any case.
-        """
-        objects = [each for each in table_objects(self._connection, self._table.oid) if each.sort != "foreign key"]
-        return [each for each in objects if not each.definition.startswith(("CHECK", "EXCLUDE"))]
 
     def _build_objects(self, wanted: Restoration, objects: Iterable[TableObject]) -> None:
         for each in objects:

@@ -4,6 +4,7 @@
 """
 
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -19,6 +20,15 @@ def named(name: TableName) -> sql.Identifier:
 def server_text(text: str) -> sql.SQL:
     """Text that `pg_get_indexdef` and its like printed in this session: valid SQL whoever chose the names in it."""
     return sql.SQL(text)
+
+
+def option(text: str, prefix: LiteralString = "") -> sql.Composed:
+    """A storage parameter or a column's option, which the catalog has as `name=value`.
+
+    :param prefix: `toast.`
+    """
+    name, _, value = text.partition("=")
+    return sql.SQL("{}{} = {}").format(sql.SQL(prefix), sql.Identifier(name), sql.Literal(value))
 
 
 def set_local_role(role: str) -> sql.Composed:

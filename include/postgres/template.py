@@ -1,14 +1,17 @@
 """What a new partition copies from the newest of its siblings, beyond what LIKE and ATTACH give it from the parent."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, LiteralString
 
 from psycopg import Connection
 
+from include.partitioning.blueprint import TableObject
 from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.names import TableName
 from include.partitioning.partition import Kind, Partition, PartitionedTable
+from include.postgres.blueprints import objects_for_attach
 from include.postgres.queries import row, rows
+from include.postgres.row_policies import RowPolicy, read_row_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,32 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Surplus:
+    """A privilege that default privileges give a new table, and its siblings do not have."""
+
+    privilege: str
+    grantee: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSetting:
+    """What a column has besides what LIKE copies; None or empty where there is nothing."""
+
+    name: str
+    storage: LiteralString | None
+    compression: LiteralString | None
+    statistics: int | None
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OwnObject:
     """An index, constraint, trigger or statistics object that the sibling has by itself, not by way of the parent.
 
     The definition is `before`, then the sibling's table name, then `after`, as the server printed it; for an index and a
     statistics object the object's own name is left out as well.
+
+    :param fires: of a trigger, as `pg_trigger.tgenabled` has it; else empty.
     """
 
     sort: str
@@ -34,13 +58,20 @@ class OwnObject:
     is_unique: bool
     before: str
     after: str
+    fires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How partitions of this table are made. `sibling` is None for a table that has no ordinary partition yet."""
+    """How partitions of this table are made. `sibling` is None for a table that has no ordinary partition yet.
+
+    :param model: OID of the sibling, or of the parent where there is none.
+    :param parent_objects: indexes and constraints to be built instead of LIKE's, where LIKE would bring exclusion constraints too; ATTACH
+        takes none that is there, it would build them a second time (17 and later).
+    """
 
     sibling: Partition | None
+    model: int
     access_method: str | None = None
     tablespace: str | None = None
     unlogged: bool = False
@@ -49,18 +80,23 @@ class Template:
     options: tuple[str, ...] = ()
     toast_options: tuple[str, ...] = ()
     replica_identity: str = "d"
+    parent_objects: tuple[TableObject, ...] | None = None
+    surplus: tuple[Surplus, ...] = ()
     grants: tuple[Grant, ...] = ()
-    own_objects: tuple[OwnObject, ...] = field(default=())
+    policies: tuple[RowPolicy, ...] = ()
+    columns: tuple[ColumnSetting, ...] = ()
+    own_objects: tuple[OwnObject, ...] = ()
 
 
 def read_template(connection: Connection[Any], table: PartitionedTable) -> Template:
     """The newest ordinary partition's properties, or the parent's privileges and tablespace where there is no partition."""
     siblings = [each for each in table.partitions if each.kind is Kind.TABLE and each.bounds is not None and not each.detach_pending]
     sibling = siblings[-1] if siblings else None
-    oid = sibling.oid if sibling else table.oid
-    found = row(connection, "template", oid=oid) or {}
+    model = sibling.oid if sibling else table.oid
+    found = row(connection, "template", model=model, parent=table.oid) or {}
     return Template(
         sibling,
+        model,
         access_method=found["access_method"],
         tablespace=found["tablespace"],
         unlogged=found["unlogged"],
@@ -68,16 +104,14 @@ def read_template(connection: Connection[Any], table: PartitionedTable) -> Templ
         force_row_security=found["force_row_security"],
         options=tuple(found["options"]),
         toast_options=tuple(found["toast_options"]),
-        replica_identity=found["replica_identity"] if sibling else "d",
-        grants=_grants(connection, oid),
+        replica_identity=found["replica_identity"],
+        parent_objects=objects_for_attach(connection, table.oid) if found["parent_excludes"] else None,
+        surplus=tuple(Surplus(**each) for each in rows(connection, "template_surplus", model=model, parent=table.oid)) if sibling else (),
+        grants=_grants(connection, model),
+        policies=read_row_policies(connection, sibling.oid) if sibling else (),
+        columns=_columns(connection, model, table.oid),
         own_objects=_own_objects(connection, sibling, table) if sibling else (),
     )
-
-
-def identity_index(connection: Connection[Any], partition: int, sibling: int) -> str | None:
-    """The name of the partition's index that corresponds to the sibling's REPLICA IDENTITY USING INDEX."""
-    found = row(connection, "identity_index", oid=partition, sibling=sibling)
-    return None if found is None else str(found["name"])
 
 
 def _grants(connection: Connection[Any], oid: int) -> tuple[Grant, ...]:
@@ -85,12 +119,19 @@ def _grants(connection: Connection[Any], oid: int) -> tuple[Grant, ...]:
     return tuple(Grant(each["privilege"], each["grantee"], each["column"], each["grantable"]) for each in found)
 
 
+def _columns(connection: Connection[Any], model: int, parent: int) -> tuple[ColumnSetting, ...]:
+    found = rows(connection, "template_columns", model=model, parent=parent)
+    return tuple(ColumnSetting(**{**each, "options": tuple(each["options"])}) for each in found)
+
+
 def _own_objects(connection: Connection[Any], sibling: Partition, table: PartitionedTable) -> tuple[OwnObject, ...]:
     found = rows(connection, "template_objects", oid=sibling.oid, parent=table.oid)
     return tuple(_own_object(sibling.name, **each) for each in found)
 
 
-def _own_object(sibling: TableName, *, sort: str, name: str, is_unique: bool, definition: str, head: str, tail: str) -> OwnObject:
+def _own_object(
+    sibling: TableName, *, sort: str, name: str, is_unique: bool, definition: str, head: str, tail: str, fires: str
+) -> OwnObject:
     """Split a definition around the sibling's name; refuse one that cannot be split in exactly one way."""
     if sort == "constraint":
         return OwnObject(sort, name, is_unique, "", definition)
@@ -100,7 +141,7 @@ def _own_object(sibling: TableName, *, sort: str, name: str, is_unique: bool, de
             raise CatalogMismatchError(
                 f'trigger "{name}" of "{sibling}" cannot be copied to a new partition; create it on the parent instead'
             )
-        return OwnObject(sort, name, is_unique, before, after)
+        return OwnObject(sort, name, is_unique, before, after, fires)
     if not (definition.startswith(head) and definition.endswith(tail)):
         raise CatalogMismatchError(f'{sort} "{name}" of "{sibling}" cannot be copied to a new partition; create it on the parent instead')
     return OwnObject(sort, name, is_unique, "", definition[len(head) : len(definition) - len(tail)])

@@ -1,11 +1,16 @@
 """The create step."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, PermanentError, ServerUnavailableError, all_of
+from include.partitioning.names import TableName
+from include.partitioning.partition import Partition
 from include.partitioning.plan import Create
 from include.postgres.creating import create_partition, creation_statements, locked_relations
+from include.postgres.failures import translated
+from include.postgres.ledger_records import Event
+from include.postgres.parity import report
 from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
 from partition_operators.guardrails import why_not_published
@@ -17,8 +22,9 @@ class CreatePartitionsOperator(LifecycleOperator):
     """Create the partitions that are missing as of the reference date: gaps, the current one, and `premake` upcoming ones.
 
     Each is made in one transaction of its own: `CREATE TABLE … (LIKE …)`, a CHECK on the bounds, what its siblings have
-    (indexes, storage parameters, privileges, replica identity, triggers), and ATTACH, which neither readers nor writers of the table
-    notice. A range that an existing partition covers in part is clipped to what is free.
+    (indexes, storage parameters, privileges, row-level security, replica identity, triggers), and ATTACH, which neither readers nor
+    writers of the table notice. A range that an existing partition covers in part is clipped to what is free. Then the new partitions
+    are compared with the newest older one: what differs nevertheless is a warning in the log and an event in the ledger.
 
     **When it fails** the other partitions have been created nevertheless. The message names the partition and what stands in the
     way: a name that is taken, rows in the DEFAULT partition, a lock that somebody holds, a missing privilege.
@@ -52,7 +58,10 @@ class CreatePartitionsOperator(LifecycleOperator):
     def _create_all(self, step: Step, creates: Sequence[Create]) -> list[PartitionLifecycleError]:
         template = read_template(step.connection, step.table)
         locked = locked_relations(step.connection, step.table)
-        return [error for create in creates if (error := self._create(step, template, create, locked)) is not None]
+        errors = [error for create in creates if (error := self._create(step, template, create, locked)) is not None]
+        if template.sibling is not None:
+            self._compare(step, template.sibling, {create.name for create in creates})
+        return errors
 
     def _create(self, step: Step, template: Template, create: Create, locked: Sequence[int]) -> PartitionLifecycleError | None:
         """One partition's failure does not stop the others, unless the server is gone."""
@@ -65,6 +74,17 @@ class CreatePartitionsOperator(LifecycleOperator):
             return error
         self.log.info("created %s %s: %s", create.name, create.bounds, create.reason)
         return None
+
+    def _compare(self, step: Step, sibling: Partition, names: Collection[TableName]) -> None:
+        """Say where the new partitions are not like the one they were made after; never a failure, for they are there and take rows."""
+        try:
+            with translated("compare the new partitions with their sibling"):
+                created = [each for each in read_again(step).table.partitions if each.name in names]
+                for line in report(step.connection, step.table, created, sibling):
+                    self.log.warning("%s", line)
+                    step.ledger.record(Event(self.action, "differs", detail=line))
+        except PartitionLifecycleError as error:
+            self.log.warning("not compared: %s", error)
 
     def _show(self, step: Step) -> list[str]:
         plan = current_plan(step)

@@ -2,6 +2,7 @@
 
 from include.partitioning.plan import Plan
 from include.partitioning.policy import FirstDrop
+from include.postgres.parity import upcoming_findings
 from include.postgres.preflight import replicas, waits_ahead
 from include.postgres.strays import stray_findings
 from partition_operators.guardrails import why_not_published, why_nothing_goes
@@ -11,7 +12,8 @@ from partition_operators.lifecycle_operator import Step
 def findings_beside(step: Step, plan: Plan) -> list[str]:
     """One sentence each; what stops something comes first."""
     strays = stray_findings(step.connection, step.ledger, step.table)
-    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *strays, *_surroundings(step, plan)]
+    around = [*_surroundings(step, plan), *_differences(step, plan)]
+    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *strays, *around]
 
 
 def _publications(step: Step, plan: Plan) -> list[str]:
@@ -32,6 +34,10 @@ def _ledger(step: Step) -> list[str]:
             "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
         )
     return findings
+
+
+def _differences(step: Step, plan: Plan) -> list[str]:
+    return upcoming_findings(step.connection, step.table, plan.horizon.reference)
 
 
 def _surroundings(step: Step, plan: Plan) -> list[str]:
