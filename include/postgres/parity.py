@@ -15,7 +15,16 @@ Trait = tuple[str, str | None]
 """A sort, and the name where there can be several of the sort."""
 
 _SAID_BY_PARENT = frozenset(
-    {"tablespace", "access method", "storage of column", "compression of column", "default of column", "NOT NULL of column", "comment on"}
+    {
+        "tablespace",
+        "access method",
+        "storage of column",
+        "compression of column",
+        "default of column",
+        "NOT NULL of column",
+        "statistics object",
+        "comment on",
+    }
 )
 """What a new partition has of the parent by PostgreSQL's own rules: where it has that, the sibling is the odd one."""
 

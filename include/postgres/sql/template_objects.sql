@@ -27,9 +27,11 @@ WITH sibling AS (
     FROM sibling s
     JOIN pg_catalog.pg_statistic_ext x ON x.stxrelid = s.oid
     JOIN pg_catalog.pg_namespace xn ON xn.oid = x.stxnamespace
-   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext p  -- LIKE copies the parent's own; column numbers may differ, names do not
+   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext p  -- LIKE copies the parent's own
                       WHERE p.stxrelid = %(parent)s::oid AND p.stxkind = x.stxkind
-                        AND pg_catalog.pg_get_statisticsobjdef_columns(p.oid) = pg_catalog.pg_get_statisticsobjdef_columns(x.oid))
+                        AND pg_catalog.pg_get_statisticsobjdef_expressions(p.oid) IS NOT DISTINCT FROM pg_catalog.pg_get_statisticsobjdef_expressions(x.oid)
+                        AND ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = p.stxrelid AND a.attnum = ANY(p.stxkeys) ORDER BY 1)
+                          = ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.stxrelid AND a.attnum = ANY(x.stxkeys) ORDER BY 1))
 )
 SELECT * FROM own_index
 UNION ALL SELECT * FROM own_constraint

@@ -43,11 +43,13 @@ WITH relation AS MATERIALIZED (
     JOIN pg_catalog.pg_policy p ON p.polrelid = r.oid
    WHERE NOT r.is_parent
 ), statistics AS (
-  SELECT r.oid, x.oid AS statistics_oid, coalesce(nullif(x.stxstattarget, -1)::text, 'not set') AS target,
-         x.stxkind::text || ' ON ' || pg_catalog.pg_get_statisticsobjdef_columns(x.oid) AS definition
+  SELECT r.oid, x.oid AS statistics_oid, coalesce('target ' || nullif(x.stxstattarget, -1), 'no target') AS target,
+         (SELECT pg_catalog.string_agg(CASE kind WHEN 'd' THEN 'ndistinct' WHEN 'f' THEN 'dependencies' WHEN 'm' THEN 'mcv' ELSE 'expressions' END, ', ')
+            FROM pg_catalog.unnest(x.stxkind) kind) || ' ON ' || pg_catalog.concat_ws(', ',
+           (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c.attname), ', ' ORDER BY c.attname) FROM columns c WHERE c.oid = r.oid AND c.attnum = ANY(x.stxkeys)),
+           pg_catalog.array_to_string(pg_catalog.pg_get_statisticsobjdef_expressions(x.oid), ', ')) AS definition
     FROM relation r
     JOIN pg_catalog.pg_statistic_ext x ON x.stxrelid = r.oid
-   WHERE NOT r.is_parent
 ), privileges AS (
   SELECT r.oid, r.relowner, NULL AS column_name, g.*
     FROM relation r, pg_catalog.aclexplode(coalesce(r.relacl, pg_catalog.acldefault('r', r.relowner))) g
@@ -116,7 +118,7 @@ WITH relation AS MATERIALIZED (
   UNION ALL
   SELECT r.oid, 'rule', pg_catalog.quote_ident(w.rulename), '' FROM relation r JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid WHERE NOT r.is_parent
   UNION ALL
-  SELECT oid, 'statistics target of', definition, target FROM statistics
+  SELECT oid, 'statistics object', definition, target FROM statistics
   UNION ALL
   SELECT r.oid, 'place in publication', pg_catalog.quote_ident(p.pubname), ''
     FROM relation r JOIN pg_catalog.pg_publication_rel pr ON pr.prrelid = r.oid JOIN pg_catalog.pg_publication p ON p.oid = pr.prpubid WHERE NOT r.is_parent
