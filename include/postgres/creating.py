@@ -24,6 +24,7 @@ from include.postgres.ledger_records import Event
 from include.postgres.queries import row, rows
 from include.postgres.template import Template
 
+
 def creation_statements(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
     """Everything that makes the partition, in order; the last is ATTACH."""
     return [*_building(table, template, create), _attaching(table, create)]

@@ -86,5 +86,5 @@ def test_a_table_with(kind: Kind, matrix: Lifecycle, caplog: pytest.LogCaptureFi
 
 
 def assert_alike(made: dict[str, Any], sibling: dict[str, Any]) -> None:
-    for part in sibling:
-        assert made[part] == sibling[part], part
+    for part, expected in sibling.items():
+        assert made[part] == expected, part

@@ -64,7 +64,10 @@ NOTHING = "CREATE FUNCTION wide.nothing() RETURNS trigger LANGUAGE plpgsql AS 'B
 MANAGED = {"subscriber_partitions": "managed"}
 PUBLISHED = "CREATE PUBLICATION {name} FOR TABLE wide.t WITH ({options});"
 ROLES = "CREATE ROLE wide_owner; CREATE ROLE wide_reader; CREATE ROLE wide_writer; GRANT ALL ON SCHEMA wide TO wide_owner, wide_reader, wide_writer;"
-OWNED = ROLES + "ALTER TABLE wide.t OWNER TO wide_owner; ALTER TABLE wide.t_p202609 OWNER TO wide_owner; ALTER TABLE wide.t_p202610 OWNER TO wide_owner; ALTER TABLE wide.t_p202611 OWNER TO wide_owner;"
+OWNED = (
+    ROLES
+    + "ALTER TABLE wide.t OWNER TO wide_owner; ALTER TABLE wide.t_p202609 OWNER TO wide_owner; ALTER TABLE wide.t_p202610 OWNER TO wide_owner; ALTER TABLE wide.t_p202611 OWNER TO wide_owner;"
+)
 
 KINDS = [
     Kind("an ordinary one with keys and indexes", COLUMNS + ", PRIMARY KEY (id, created_at)",
