@@ -32,7 +32,7 @@ PARTS = {
           FROM pg_constraint WHERE conrelid = %(oid)s AND contype <> 'n' AND conname NOT LIKE '%%\\_bounds'""",
     "triggers": """
         SELECT tgname, pg_get_triggerdef(oid) AS definition, tgenabled, tgparentid <> 0 AS of_parent, obj_description(oid, 'pg_trigger') AS comment
-          FROM pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal""",
+          FROM pg_trigger WHERE tgrelid = %(oid)s AND (NOT tgisinternal OR pg_get_triggerdef(oid) NOT LIKE '%%"RI_FKey%%' AND pg_get_triggerdef(oid) NOT LIKE '%%unique_key_recheck%%')""",
     "policies": """
         SELECT policyname, permissive, roles::text, cmd, qual, with_check FROM pg_policies
          WHERE (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass = %(oid)s::regclass""",

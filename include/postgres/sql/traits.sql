@@ -30,8 +30,9 @@ WITH relation AS MATERIALIZED (
   SELECT r.oid, t.oid AS trigger_oid, t.tgenabled, pg_catalog.replace(
            pg_catalog.regexp_replace(pg_catalog.pg_get_triggerdef(t.oid), '^CREATE (CONSTRAINT )?TRIGGER ', ''), ' ON ' || r.qualified || ' ', ' ') AS definition
     FROM relation r
-    JOIN pg_catalog.pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
-   WHERE NOT r.is_parent
+    JOIN pg_catalog.pg_trigger t ON t.tgrelid = r.oid
+    LEFT JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint
+   WHERE NOT r.is_parent AND coalesce(k.contype, 't') = 't'  -- not those by which keys are kept; 14 says of clones, too, that they are internal
 ), policies AS (
   SELECT r.oid, p.oid AS policy_oid, pg_catalog.format('%%I %%s FOR %%s TO %%s%%s%%s', p.polname, CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
            CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
