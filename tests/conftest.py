@@ -1,14 +1,16 @@
 """One embedded PostgreSQL for each process of the run; each test that asks gets a fresh database on it. Airflow's own database is SQLite."""
 
+import os
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from demo import local_airflow
-from demo.embedded_postgres import running
+from demo import embedded_postgres, local_airflow
 from tests.databases import fresh_database
+from tests.matrix import server as matrix
+from tests.matrix.binaries import binaries
 from tests.turns import turn
 
 # Airflow reads its settings when it is first imported, which another conftest.py may do before any hook is called.
@@ -18,16 +20,17 @@ local_airflow.configure(AIRFLOW_HOME, f"sqlite:///{AIRFLOW_HOME}/airflow.db", {}
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """URI of the database `postgres` of a PostgreSQL 18 that is gone after the run. Nothing here must survive a crash of the machine.
+    """URI of the database `postgres` of a server that is gone after the run. Nothing here must survive a crash of the machine.
 
+    It is the embedded PostgreSQL 18, or the version in the environment variable POSTGRES_VERSION.
     Not below pytest's own temporary folder: as root the server runs as another user, whom the next pytest that starts would lock out of there.
     """
     settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}
-    with (
-        tempfile.TemporaryDirectory(prefix="postgres-of-tests-", ignore_cleanup_errors=True) as folder,
-        running(Path(folder), settings) as uri,
-    ):
-        yield uri
+    version = os.environ.get("POSTGRES_VERSION")
+    with tempfile.TemporaryDirectory(prefix="postgres-of-tests-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with embedded_postgres.running(folder, settings) if not version else matrix.running(binaries(version), folder, settings) as uri:
+            yield uri
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from include.partitioning.errors import DestructionRefusedError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import OnExpiry, PartitionPolicy
+from include.partitioning.server_faults import why_no_detach
 from include.partitioning.target import Target
 from include.postgres import catalog, statements
 from include.postgres.creating import locked_relations
@@ -30,6 +31,12 @@ def is_pending(connection: Connection[Any], table: PartitionedTable, oid: int) -
     return None if found is None else bool(found["pending"])
 
 
+def why_not(connection: Connection[Any], table: PartitionedTable) -> str | None:
+    """Why this server must not detach anything from this table; None if it may."""
+    found = rows(connection, "partitioned_references", oid=table.oid)
+    return why_no_detach(table.server_version, table.name, [TableName(each["schema"], each["name"]) for each in found])
+
+
 def detach_statements(table: PartitionedTable, partition: TableName, *, pending: bool) -> list[str]:
     """What will run, for a plan: without the foreign keys' removal, which is read from the detached table."""
     if pending:
@@ -42,10 +49,13 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
 
     Every part is skipped if it has been done already, so that it can be run again after any interruption.
 
+    :raises DestructionRefusedError: this release of PostgreSQL would lose a foreign key, or a name was exchanged meanwhile.
     :raises LockNotAvailableError: no moment for the locks in `lock_attempts` attempts.
     :raises WaitTooLongError: older transactions did not end within `wait_timeout`; the detach is pending, and run again it goes on.
     """
     connection = executor.connection
+    if is_pending(connection, table, target.oid) is False:  # a pending one is finished: its keys are not enforced as it is, and go at once
+        _refuse_faulty_server(connection, table)
     if is_pending(connection, table, target.oid) is not None and (target.detached is None or target.detached.detached_at is not None):
         # Also for a detach that somebody else left pending: it becomes ours, and must be found again whatever happens.
         digest = catalog.columns_digest(catalog.columns(connection, target.oid))
@@ -56,6 +66,12 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
         _finalize(executor, table, target.name, target.oid)
     _drop_outgoing_foreign_keys(executor, table, target.name, target.oid)
     _record(executor, ledger, policy, table, target)
+
+
+def _refuse_faulty_server(connection: Connection[Any], table: PartitionedTable) -> None:
+    why = why_not(connection, table)
+    if why is not None:
+        raise DestructionRefusedError(why)
 
 
 def _finalize(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:

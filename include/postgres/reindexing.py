@@ -4,7 +4,9 @@ REINDEX CONCURRENTLY builds first and waits afterwards: for every older snapshot
 there it leaves the whole work behind as an invalid index. So whoever it would wait for is waited for before it begins, while nothing is held.
 """
 
+from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.partition import Partition, PartitionedTable
+from include.partitioning.server_faults import why_no_concurrent_index
 from include.postgres import bloat, statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
@@ -20,7 +22,11 @@ def reindex_partition(executor: Executor, ledger: Ledger, table: PartitionedTabl
 
     :returns: a line for each index rebuilt.
     :raises WaitTooLongError: older transactions did not end within `wait_timeout`.
+    :raises CatalogMismatchError: this release of PostgreSQL may corrupt what it rebuilds.
     """
+    why = why_no_concurrent_index(table.server_version)
+    if why is not None:
+        raise CatalogMismatchError(f'no index of "{partition.name}" is rebuilt: {why}')
     drop_leftovers(executor, ledger, table, partition.oid)
     with executor.role(table.owner):
         worthy = bloat.worth_rebuilding(executor.connection, [partition.oid], above).get(partition.oid, [])

@@ -2,6 +2,8 @@
 
 from include.partitioning.plan import Plan
 from include.partitioning.policy import FirstDrop
+from include.partitioning.server_faults import why_no_concurrent_index
+from include.postgres.detaching import why_not
 from include.postgres.parity import upcoming_findings
 from include.postgres.preflight import replicas, waits_ahead
 from include.postgres.strays import stray_findings
@@ -12,8 +14,17 @@ from partition_operators.lifecycle_operator import Step
 def findings_beside(step: Step, plan: Plan) -> list[str]:
     """One sentence each; what stops something comes first."""
     strays = stray_findings(step.connection, step.ledger, step.table)
-    around = [*_surroundings(step, plan), *_differences(step, plan)]
-    return [*why_nothing_goes(step), *_publications(step, plan), *_ledger(step), *strays, *around]
+    stopped = [*why_nothing_goes(step), *_server(step, plan), *_publications(step, plan)]
+    return [*stopped, *_ledger(step), *strays, *_surroundings(step, plan), *_differences(step, plan)]
+
+
+def _server(step: Step, plan: Plan) -> list[str]:
+    """What this release of PostgreSQL must not be asked to do."""
+    detaches = any("detach" in each.steps for each in plan.expires)
+    no_detach = why_not(step.connection, step.table) if detaches else None
+    no_index = why_no_concurrent_index(step.table.server_version)
+    said = {"no partition will be detached": no_detach, "no index will be rebuilt": no_index}
+    return [f"{what}: {why}" for what, why in said.items() if why]
 
 
 def _publications(step: Step, plan: Plan) -> list[str]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -200,6 +201,17 @@ def test_a_pending_detach_of_somebody_else_that_the_policy_expires_is_finished_a
     assert not lifecycle.exists(OLD)
 
 
+def waiting(lifecycle: Lifecycle) -> bool:
+    return lifecycle.value("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'app.events'::regclass)") is True
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("default", [False, True])
 def test_names_that_are_exchanged_while_it_waits_take_no_other_partition_off(lifecycle: Lifecycle, *, default: bool) -> None:
     if default:
@@ -218,6 +230,8 @@ def test_names_that_are_exchanged_while_it_waits_take_no_other_partition_off(lif
         thread = threading.Thread(target=detach)
         thread.start()
         time.sleep(1.5)
+        wait_until(lambda: waiting(lifecycle))  # and then until it has given way: its pauses are longer than the renaming takes
+        wait_until(lambda: not waiting(lifecycle))
         for old, new in (("events_p202408", "aside"), ("events_p202611", "events_p202408"), ("aside", "events_p202611")):
             other.execute(f"ALTER TABLE app.{old} RENAME TO {new}".encode())
         other.commit()
@@ -246,3 +260,42 @@ def test_two_detaches_at_once_take_turns(lifecycle: Lifecycle) -> None:
         thread.join()
     assert failed == []
     assert lifecycle.partitions() == ["events_p202610", "events_p202611"]
+
+
+def test_a_detach_that_would_lose_a_foreign_key_is_refused_and_the_plan_says_so_before(
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lifecycle.sql("""
+        CREATE TABLE auth.tenants (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE auth.tenants_few PARTITION OF auth.tenants FOR VALUES FROM (0) TO (1000);
+        ALTER TABLE app.events ADD COLUMN tenant_id integer REFERENCES auth.tenants;
+    """)
+    lifecycle.archive_partition(OLD)
+    with monkeypatch.context() as older:
+        older.setattr(psycopg.ConnectionInfo, "server_version", 150008)
+        lifecycle.plan()
+        assert (
+            'no partition will be detached: "app.events" has a foreign key to the partitioned table "auth.tenants"'
+            in capsys.readouterr().out + caplog.text
+        )
+        with pytest.raises(AirflowFailException, match=r'"auth\.tenants", and PostgreSQL 15\.8 no longer enforces .*mended in 15\.9'):
+            lifecycle.detach(OLD)
+        assert "events_p202408" in lifecycle.partitions()
+        assert lifecycle.value("SELECT count(*) FROM partition_lifecycle.detached_partition") == 0
+    lifecycle.detach(OLD)
+    assert lifecycle.value("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass", OLD) == 0
+
+
+def test_a_pending_detach_is_finished_on_a_server_that_would_not_begin_it(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    lifecycle.sql("""
+        CREATE TABLE auth.tenants (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+        ALTER TABLE app.events ADD COLUMN tenant_id integer REFERENCES auth.tenants;
+    """)
+    lifecycle.archive_partition(OLD)
+    with lifecycle.connect() as reader:
+        reader.execute("SELECT count(*) FROM app.events")
+        with pytest.raises(WaitTooLongError):
+            lifecycle.detach(OLD, policy=lifecycle.policy(wait_timeout="1 s"))
+    monkeypatch.setattr(psycopg.ConnectionInfo, "server_version", 150008)
+    lifecycle.detach(OLD)
+    assert "events_p202408" not in lifecycle.partitions()
