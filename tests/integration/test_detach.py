@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -13,6 +12,9 @@ from include.partitioning.errors import LockNotAvailableError, WaitTooLongError
 from tests.integration.conftest import Lifecycle
 
 OLD = "app.events_p202408"
+WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database())
+"""
 
 
 def foreign_keys(lifecycle: Lifecycle, table: str) -> int:
@@ -201,15 +203,14 @@ def test_a_pending_detach_of_somebody_else_that_the_policy_expires_is_finished_a
     assert not lifecycle.exists(OLD)
 
 
-def waiting(lifecycle: Lifecycle) -> bool:
-    return lifecycle.value("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'app.events'::regclass)") is True
-
-
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until_it_gives_way(lifecycle: Lifecycle) -> None:
+    """Until somebody waits for a lock, and then until nobody does: the pauses between the attempts are longer than what follows takes."""
     until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    with lifecycle.connect(autocommit=True) as observer:
+        for wanted in (True, False):
+            while (observer.execute(WAITING).fetchone() == (True,)) is not wanted:
+                assert time.monotonic() < until
+                time.sleep(0.005)
 
 
 @pytest.mark.parametrize("default", [False, True])
@@ -230,8 +231,7 @@ def test_names_that_are_exchanged_while_it_waits_take_no_other_partition_off(lif
         thread = threading.Thread(target=detach)
         thread.start()
         time.sleep(1.5)
-        wait_until(lambda: waiting(lifecycle))  # and then until it has given way: its pauses are longer than the renaming takes
-        wait_until(lambda: not waiting(lifecycle))
+        wait_until_it_gives_way(lifecycle)
         for old, new in (("events_p202408", "aside"), ("events_p202611", "events_p202408"), ("aside", "events_p202611")):
             other.execute(f"ALTER TABLE app.{old} RENAME TO {new}".encode())
         other.commit()
