@@ -122,6 +122,17 @@ class Lifecycle:
         """The first column of the first row."""
         return next(iter(self.sql(statement, *values)[0].values()))
 
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        with self.connect() as connection:
+            return connection.info.server_version // 10000
+
+    def needs(self, version: int, what: str) -> None:
+        """Skip the test on a server older than `version`, where there is no such thing."""
+        if self.version < version:
+            pytest.skip(f"{what} is new in PostgreSQL {version}")
+
     def partitions(self, table: str = "app.events") -> list[str]:
         """Attached partitions, by name."""
         found = self.sql(

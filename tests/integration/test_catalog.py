@@ -126,11 +126,13 @@ def test_a_connection_through_a_transaction_pooler_is_refused(lifecycle: Lifecyc
 
 
 def test_settings_of_the_role_do_not_change_what_a_session_does(lifecycle: Lifecycle) -> None:
-    lifecycle.sql("""
+    newer = lifecycle.version >= 17
+    lifecycle.sql(f"""
+        {"ALTER ROLE postgres SET transaction_timeout = '50ms';" if newer else ""}
         ALTER ROLE postgres SET statement_timeout = '30ms'; ALTER ROLE postgres SET default_transaction_read_only = on;
         ALTER ROLE postgres SET default_transaction_isolation = 'serializable'; ALTER ROLE postgres SET search_path = app, public;
         ALTER ROLE postgres SET lock_timeout = '1ms'; ALTER ROLE postgres SET row_security = on; ALTER ROLE postgres SET synchronous_commit = off;
-        ALTER ROLE postgres SET transaction_timeout = '50ms'; ALTER ROLE postgres SET client_min_messages = 'error';
+        ALTER ROLE postgres SET client_min_messages = 'error';
     """)
     try:
         assert "app.events_p202612" in lifecycle.create()
@@ -138,9 +140,8 @@ def test_settings_of_the_role_do_not_change_what_a_session_does(lifecycle: Lifec
         lifecycle.detach("app.events_p202408")
         lifecycle.drop("app.events_p202408")
     finally:
-        with lifecycle.connect(
-            autocommit=True, options="-c statement_timeout=0 -c default_transaction_read_only=off -c transaction_timeout=0"
-        ) as connection:
+        without = "-c statement_timeout=0 -c default_transaction_read_only=off" + " -c transaction_timeout=0" * newer
+        with lifecycle.connect(autocommit=True, options=without) as connection:
             connection.execute("ALTER ROLE postgres RESET ALL")
     assert not lifecycle.exists("app.events_p202408")
 

@@ -204,6 +204,10 @@ FAMILIES: dict[str, dict[str, list[str]]] = {
         "app.bin": ["\\x00ff", ""], "app.day": DAYS, "app.real": ["1e23", "NaN", "-0"], "app.chars": ["a  ", ""], "app.span": ["[1.5,2)", "empty"], "app.pairs": ['(1,x)'],
     },
 }  # fmt: skip
+NEW_TYPES = {"numeric(5,-2)": 15, "numeric(3,5)": 15}
+"""What older servers have not, and since which version."""
+
+NEW_VALUES = {("interval", "infinity"): 17, ("interval", "-infinity"): 17, ("interval", "2562047788:00:54.775807"): 15}
 OWN_TYPES = """
 CREATE TYPE app.mood AS ENUM ('fine', E'not, so \\x01fine', ''); CREATE TYPE app.pair AS (a integer, b text); CREATE TYPE app.nested AS (pair app.pair, at timestamptz[]);
 CREATE DOMAIN app.small AS integer CHECK (VALUE < 100); CREATE DOMAIN app.words AS text; CREATE DOMAIN app.words9 AS varchar(9); CREATE DOMAIN app.moment AS timestamptz;
@@ -216,11 +220,10 @@ CREATE TYPE app.span AS RANGE (subtype = numeric);
 @pytest.mark.parametrize("family", FAMILIES)
 def test_everything_that_the_types_of_a_family_can_hold_comes_back_under_every_proof(lifecycle: Lifecycle, family: str) -> None:
     lifecycle.sql("SET client_min_messages = error; " + OWN_TYPES)
-    types = FAMILIES[family]
+    types = {kind: texts for kind, texts in FAMILIES[family].items() if NEW_TYPES.get(kind, 14) <= lifecycle.version}
     names = [f"c{number}" for number in range(len(types))]
     build(lifecycle, ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True)))
-    old_server = lifecycle.value("SHOW server_version_num") < "170000"
-    values = [[each for each in texts if not (old_server and kind == "interval" and "infinity" in each)] for kind, texts in types.items()]
+    values = [[each for each in texts if NEW_VALUES.get((kind, each), 14) <= lifecycle.version] for kind, texts in types.items()]
     fill(lifecycle, dict(zip(names, values, strict=True)))
     archived_and_equal(lifecycle, PROOFS)
 
@@ -358,7 +361,7 @@ def test_null_and_the_empty_string_stay_apart_in_every_place_of_a_row(lifecycle:
 
 
 def test_generated_identity_and_dropped_columns_leave_their_values_and_no_trace(lifecycle: Lifecycle) -> None:
-    virtual = lifecycle.value("SHOW server_version_num") >= "180000"
+    virtual = lifecycle.version >= 18
     build(
         lifecycle,
         "gone text, a integer, gone2 timestamptz, stored bigint GENERATED ALWAYS AS (a * 2) STORED, always bigint GENERATED ALWAYS AS IDENTITY,"
@@ -518,7 +521,8 @@ def test_one_column_that_the_role_may_not_read_stops_the_archive(lifecycle: Life
         with pytest.raises(AirflowFailException, match=r"permission denied .*grant the role what it lacks"):
             lifecycle.archive_partition(OLD, policy=policy)
         assert list(lifecycle.archive.rglob("*.parquet")) == []
-        lifecycle.sql(f"GRANT SELECT (secret) ON {OLD} TO clerk")
+        enough = "SELECT (secret)" if lifecycle.version >= 16 else "SELECT"  # LOCK TABLE asked for all columns
+        lifecycle.sql(f"GRANT {enough} ON {OLD} TO clerk")
         assert "2 rows" in lifecycle.archive_partition(OLD, policy=policy)
 
 

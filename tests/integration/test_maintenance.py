@@ -1,6 +1,7 @@
 """Reindex, analyze and the recent view."""
 
 import re
+import time
 from typing import Any
 
 import psycopg
@@ -92,19 +93,33 @@ def test_a_leftover_of_ours_is_dropped_and_a_stranger_s_is_not(lifecycle: Lifecy
     assert not lifecycle.exists("app.events_p202611_pkey_ccnew")
 
 
+def counted(lifecycle: Lifecycle) -> None:
+    """Until the server's counters have all that was done: up to 14 they come by a process of their own, within half a second."""
+    if lifecycle.version >= 15:
+        lifecycle.sql("SELECT pg_stat_force_next_flush()")
+    else:
+        time.sleep(1.5)
+
+
 def test_analyze_takes_what_changed_and_the_parent_and_then_nothing(lifecycle: Lifecycle) -> None:
-    assert set(lifecycle.analyze()) == {"app.events", *(f"app.{name}" for name in lifecycle.partitions())}
+    every = {f"app.{name}" for name in lifecycle.partitions()}
+    only = lifecycle.version >= 18  # before, ANALYZE of the parent takes all partitions along, so that it stands alone
+    assert set(lifecycle.analyze()) == ({"app.events"} | every if only else {"app.events"})
     assert lifecycle.value("SELECT reltuples FROM pg_class WHERE oid = 'app.events'::regclass") == 250
+    counted(lifecycle)
     assert lifecycle.analyze() == []
-    lifecycle.sql("INSERT INTO app.events VALUES (500, 1, '2026-11-05'); SELECT pg_stat_force_next_flush()")
-    assert lifecycle.analyze() == [NOW, "app.events"]
+    lifecycle.sql("INSERT INTO app.events VALUES (500, 1, '2026-11-05')")
+    counted(lifecycle)
+    assert lifecycle.analyze() == ([NOW, "app.events"] if only else ["app.events"])
+    counted(lifecycle)
+    assert lifecycle.value("SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = 'app' AND analyze_count > 0") == 6
 
 
 def test_analyze_that_the_server_skips_with_a_warning_has_failed(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent's owner does not own this partition: PostgreSQL only warns."""
     lifecycle.sql("CREATE ROLE half_owner; GRANT USAGE ON SCHEMA app TO half_owner; ALTER TABLE app.events OWNER TO half_owner")
     try:
-        with pytest.raises(AirflowFailException, match=r"permission denied to analyze"):
+        with pytest.raises(AirflowFailException, match=r"permission denied to analyze|only table or database owner can analyze"):
             lifecycle.analyze()
     finally:
         lifecycle.sql("ALTER TABLE app.events OWNER TO postgres; DROP OWNED BY half_owner; DROP ROLE half_owner")
@@ -146,7 +161,8 @@ def test_the_recent_view_does_not_go_stale_when_maintenance_stops(lifecycle: Lif
     definition = lifecycle.value("SELECT pg_get_viewdef('app.v_recent'::regclass)")
     assert "now()" in definition
     assert re.search(r"\d{4}-\d{2}", definition) is None, definition
-    assert lifecycle.value("SELECT reloptions::text FROM pg_class WHERE oid = 'app.v_recent'::regclass") == "{security_invoker=true}"
+    options = "{security_invoker=true}" if lifecycle.version >= 15 else None
+    assert lifecycle.value("SELECT reloptions::text FROM pg_class WHERE oid = 'app.v_recent'::regclass") == options
 
 
 def test_the_recent_view_follows_the_policy_and_new_columns(lifecycle: Lifecycle) -> None:
