@@ -18,6 +18,7 @@ from tests.integration.whole_run import NOW, OLD, live, the_state, undisturbed, 
 READ_PARENT = ("SELECT count(*) FROM app.events",)
 READ_PARTITION = (f"SELECT count(*) FROM {NOW}",)
 WRITE_PARTITION = (f"INSERT INTO {NOW} (id, created_at) VALUES (-1, '2026-11-02')",)
+WRITE_PARTITION_TOO = (f"INSERT INTO {NOW} (id, created_at) VALUES (-2, '2026-11-02')",)
 LOCK_PARENT = ("LOCK TABLE app.events IN SHARE UPDATE EXCLUSIVE MODE",)
 OLD_SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM auth.users")
 
@@ -51,7 +52,7 @@ PHASES = {
     "finalize": Phase("finalize", [OLD_SNAPSHOT], [waits("ALTER TABLE%FINALIZE")]),
     "reindex: before building": Phase("reindex", [WRITE_PARTITION], [BEFORE_BUILD]),
     "reindex: before validating": Phase(
-        "reindex", [WRITE_PARTITION, WRITE_PARTITION], [BEFORE_BUILD, builds("waiting for writers before validation")]
+        "reindex", [WRITE_PARTITION, WRITE_PARTITION_TOO], [BEFORE_BUILD, builds("waiting for writers before validation")]
     ),
     "reindex: built, waiting for old snapshots": Phase("reindex", [OLD_SNAPSHOT], [builds("waiting for old snapshots")]),
     "reindex: swapped": Phase("reindex", [READ_PARTITION], [BEFORE_DEAD]),
@@ -111,8 +112,10 @@ def until(lifecycle: Lifecycle, condition: str, seconds: float = 15) -> None:
 
 
 def kill_session(lifecycle: Lifecycle, worker: Worker) -> None:
-    ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition_lifecycle %%'"
-    lifecycle.sql(ours.replace("%%", "%") + " AND application_name <> 'partition_lifecycle watch'")
+    lifecycle.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name LIKE 'partition_lifecycle %' AND application_name <> 'partition_lifecycle watch'"
+    )
     assert worker.end() == 1
 
 

@@ -231,11 +231,13 @@ def test_the_lookout_opens_no_connection_for_what_is_quick(lifecycle: Lifecycle,
 
 
 def test_all_locks_of_one_attempt_together_are_waited_for_no_longer_than_lock_timeout(lifecycle: Lifecycle, executor: Executor) -> None:
-    """The first is let go after 60 of 100 ms, so that 40 are left for the second; a limit for each alone would make it 160."""
-    once = Executor(executor.connection, replace(executor.budget, lock_attempts=1), executor.log)
+    """The first is let go after 200 of 300 ms, so that 100 are left for the second; a limit for each alone would make it 500."""
+    budget = replace(executor.budget, lock_attempts=1, lock_timeout=timedelta(milliseconds=300))
+    once = Executor(executor.connection, budget, executor.log)
     lasted: list[float] = []
 
     def work(_: object) -> None:
+        threading.Timer(0.2, first.rollback).start()
         begun = time.monotonic()
         try:
             for table in (PARENT, USERS):
@@ -246,10 +248,9 @@ def test_all_locks_of_one_attempt_together_are_waited_for_no_longer_than_lock_ti
     with lifecycle.connect() as first, lifecycle.connect() as second:
         first.execute(f"LOCK TABLE ONLY {PARENT} IN ACCESS SHARE MODE".encode())
         second.execute(f"LOCK TABLE {USERS} IN ACCESS SHARE MODE".encode())
-        threading.Timer(0.06, first.rollback).start()
         with pytest.raises(LockNotAvailableError):
             once.transaction("lock both", work, [oid(lifecycle, PARENT), oid(lifecycle, USERS)])
-    assert 0.07 < lasted[0] < 0.14, lasted
+    assert 0.25 < lasted[0] < 0.45, lasted
 
 
 def test_a_statement_that_takes_several_locks_gets_a_share_for_each(lifecycle: Lifecycle, executor: Executor) -> None:
