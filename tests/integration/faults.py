@@ -58,13 +58,17 @@ def changes_something(query: object, connection: psycopg.Connection[Any]) -> str
     """The statement's text, or None if it only reads."""
     text = query.as_string(connection) if isinstance(query, psycopg.sql.Composable) else query
     text = text.decode() if isinstance(text, bytes) else str(text)
-    return None if _READ.match(text) and not _WRITES_INSIDE.search(text) else " ".join(text.split())
+    reads = all(_READ.match(each) and not _WRITES_INSIDE.search(each) for each in text.split(";\n"))
+    return None if reads else " ".join(text.split())
 
 
 @contextmanager
 def lit(fuse: Fuse) -> Iterator[Fuse]:
     """The fuse, in every place where a statement is run, a transaction is committed or a file gets its name."""
-    execute, copy, leave, name_file = psycopg.Cursor.execute, psycopg.Cursor.copy, psycopg.Transaction.__exit__, storage.flush_folders
+    execute: Any = psycopg.Cursor.execute
+    copy: Any = psycopg.Cursor.copy
+    leave: Any = psycopg.Transaction.__exit__
+    name_file = storage.flush_folders
 
     def around(what: str, connection: Any, act: Callable[[], Any]) -> Any:
         if fuse.reached(When.SENT, what):
@@ -90,10 +94,11 @@ def lit(fuse: Fuse) -> Iterator[Fuse]:
         return act() if kind is not None or self.force_rollback else around("COMMIT", self.connection, act)
 
     def name_file_with_fuse(target: Any) -> None:
-        for moment in (lambda: None, lambda: name_file(target)):
-            moment()
-            if fuse.reached(When.FILE, f"the naming of {target}"):
-                fuse.strike(None)
+        if fuse.reached(When.FILE, f"the naming of {target}"):
+            fuse.strike(None)
+        name_file(target)
+        if fuse.reached(When.FILE, f"the naming of {target}"):
+            fuse.strike(None)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", execute_with_fuse)
@@ -130,7 +135,7 @@ def die_with_the_statement_on_its_way(connection: psycopg.Connection[Any]) -> No
         next(generator)
         kill_worker()
 
-    connection.wait = send_and_die  # type: ignore[method-assign]
+    connection.wait = send_and_die  # type: ignore[method-assign,assignment]
 
 
 class Worker:

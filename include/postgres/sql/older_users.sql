@@ -2,7 +2,15 @@
 -- table, prepared transactions included. As the server does, autovacuum and VACUUM are left out, and other CONCURRENTLY builds of an index
 -- without expressions or predicate. Neither replication slots nor a standby's feedback count: their snapshots are of no database.
 -- `mark` stays the same for as long as it is the same snapshot, or the same transaction of a user of the table.
-SELECT u.pid, CASE WHEN u.pid IS NULL THEN u.transaction END AS prepared,
+-- A prepared transaction has no backend, and its virtual transaction is still its last session's, or -1 after a restart: its transaction ID tells.
+SELECT u.pid,
+       CASE WHEN u.pid IS NULL THEN
+                 (SELECT pg_catalog.concat('-1/', p.transaction)
+                    FROM pg_catalog.pg_prepared_xacts p
+                    JOIN pg_catalog.pg_locks t ON t.locktype = 'transactionid' AND t.transactionid = p.transaction
+                   WHERE t.pid IS NULL AND t.virtualtransaction = u.transaction
+                   LIMIT 1)
+       END AS prepared,
        CASE WHEN u.uses THEN 'has used the table' ELSE 'has an older snapshot' END AS holds,
        CASE WHEN u.uses THEN u.transaction ELSE u.transaction || ' ' || a.backend_xmin::text END AS mark
   FROM (SELECT l.virtualtransaction AS transaction, l.pid,
