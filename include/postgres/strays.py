@@ -9,6 +9,7 @@ from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.postgres import statements
 from include.postgres.ledger import Ledger
+from include.postgres.ledger_records import RestoredTable
 from include.postgres.leftovers import leftovers
 from include.postgres.queries import Row, rows
 
@@ -22,6 +23,7 @@ def stray_findings(connection: Connection[Any], ledger: Ledger, table: Partition
             for each in leftovers(connection, ledger, [each.oid for each in table.partitions])
             if each.why_left is not None and not each.being_built
         ),
+        *(_unfinished(each) for each in ledger.restored(table.cluster) if not each.finished),
         *(_incomplete(table, each) for each in rows(connection, "incomplete_indexes", parent=table.oid)),
     ]
 
@@ -47,6 +49,13 @@ def _forgotten(table: PartitionedTable, name: TableName, bounds: str | None) -> 
     return (
         f'"{name}" is no partition, but has the columns of "{table.name}", and {held}: it was detached by somebody else, or the ledger\'s entry was '
         f"lost; it is left alone. Attach it again ({attach} FOR VALUES FROM (…) TO (…)), drop it, or move it to another schema"
+    )
+
+
+def _unfinished(restored: RestoredTable) -> str:
+    return (
+        f'"{restored.name}" was begun by a restore ({restored.mode}) that has not ended; if none is at work, restore it again, '
+        f"which replaces it, or drop it: {statements.drop_table(restored.name).as_string()}"
     )
 
 

@@ -1,7 +1,9 @@
 """A small table with four old months and the present one, and a harness that runs operators on it as Airflow would."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -187,34 +189,44 @@ DELETE FROM app.events_p202611 WHERE mod(id, 20) <> 0;
 """
 
 
-@pytest.fixture
-def bloated(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
-    """The small table, with bloat that is worth a reindex."""
+def fill_with_bloat(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    """The present month's indexes become worth a rebuild."""
     monkeypatch.setattr(bloat, "SMALLEST_BYTES", 32_768)
-    lifecycle.sql(BLOATED)
-    for statement in ("VACUUM app.events_p202611", "ANALYZE app.events"):
+    for statement in (BLOATED, "VACUUM app.events_p202611", "ANALYZE app.events"):
         lifecycle.sql(statement)
     return lifecycle
 
 
 @pytest.fixture
-def copies(bloated: Lifecycle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lifecycle]]:
-    """Makes one more database like this one, with a storage of its own."""
-    template = psycopg.conninfo.conninfo_to_dict(bloated.uri)["dbname"]
-    server = bloated.uri.replace(f"/{template}", "/postgres")
-    made: list[str] = []
+def bloated(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    """The small table, with bloat that is worth a rebuild."""
+    return fill_with_bloat(lifecycle, monkeypatch)
+
+
+@pytest.fixture
+def copies(bloated: Lifecycle, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lifecycle]]:
+    """Makes one more database like that one, with a storage of its own."""
+    with copying(bloated, server, tmp_path, monkeypatch) as copy:
+        yield copy
+
+
+@contextmanager
+def copying(original: Lifecycle, server: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lifecycle]]:
+    """Copies, of which one at a time exists. No connection is kept, so the server may crash meanwhile."""
+    name = str(psycopg.conninfo.conninfo_to_dict(original.uri)["dbname"])
+    numbers = count(1)
+
+    def administer(statement: str) -> None:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def copy() -> Lifecycle:
-        name = f"{template}_{len(made)}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            for each in made[-1:]:
-                connection.execute(f"DROP DATABASE {each} WITH (FORCE)".encode())
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        made.append(name)
-        uri = bloated.uri.replace(f"/{template}", f"/{name}")
+        number = next(numbers)
+        administer(f"DROP DATABASE IF EXISTS {name}_{number - 1} WITH (FORCE)")
+        administer(f"CREATE DATABASE {name}_{number} TEMPLATE {name}")
+        uri = original.uri.replace(f"/{name}", f"/{name}_{number}")
         monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
-        return replace(bloated, uri=uri, archive=tmp_path / name)
+        return replace(original, uri=uri, archive=folder / f"archive_{number}")
 
     yield copy
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {made[-1]} WITH (FORCE)".encode())
+    administer(f"DROP DATABASE IF EXISTS {name}_{next(numbers) - 1} WITH (FORCE)")

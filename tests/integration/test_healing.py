@@ -163,6 +163,14 @@ def test_an_index_of_the_parent_that_partitions_lack_is_named_with_statements_th
     assert findings(lifecycle) == []
 
 
+def test_what_a_restore_that_was_not_repeated_left_is_named(lifecycle: Lifecycle) -> None:
+    lifecycle.expire(OLD)
+    lifecycle.restore(OLD, "table")
+    assert findings(lifecycle) == []
+    lifecycle.sql("UPDATE partition_lifecycle.restored SET finished_at = NULL")
+    assert [each for each in findings(lifecycle) if 'DROP TABLE "app"."events_p202408_restored" RESTRICT' in each]
+
+
 @pytest.fixture
 def reindexing(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
     """With an index of the present month that is worth a rebuild."""
