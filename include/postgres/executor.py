@@ -77,6 +77,7 @@ class Executor:
         self._pause = pause
         self._lookout = lookout
         self._left = 0.0
+        self._brief_wait: timedelta | None = None
         self._warnings: list[str] = []
         connection.add_notice_handler(self._notice)
 
@@ -179,17 +180,19 @@ class Executor:
 
         :param locks: how many such locks the statement may have to wait for, one after another.
         """
-        self._set("lock_timeout", timedelta(seconds=max(0.001, self._left / max(1, locks))), local=True)
+        milliseconds = round(1000 * max(0.001, self._left / max(1, locks)))
         begun = time.monotonic()
-        self.run(statement)
+        self.run_together([sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(milliseconds)), statement])
         self._left -= time.monotonic() - begun
 
     def _brief(self) -> timedelta:
         """`lock_timeout`, but so much less than the server's deadlock_timeout that, if we and an application wait for each other, it is
         always us who give way, and never the application that gets the error.
         """
-        found = row(self.connection, "deadlock_timeout") or {}
-        return min(self.budget.lock_timeout, timedelta(milliseconds=int(found["milliseconds"])) / 2)
+        if self._brief_wait is None:
+            found = row(self.connection, "deadlock_timeout") or {}
+            self._brief_wait = min(self.budget.lock_timeout, timedelta(milliseconds=int(found["milliseconds"])) / 2)
+        return self._brief_wait
 
     def _saying(self, what: str) -> AbstractContextManager[None]:
         return self._lookout.doing(what) if self._lookout else nullcontext()
