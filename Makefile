@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean test lint slow test-matrix bench-archive bench-stalls check-policies schema
+.PHONY: demo demo-psql demo-clean test lint slow test-matrix bench-archive bench-stalls bench-scale check-policies schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -57,6 +57,9 @@ bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, p
 
 bench-stalls: $(VENV)/.test-ready  ## how long clients stand still during each step, beside the obvious statements; SECONDS=5 ROUNDS=3
 	$(RUN) -m tests.benchmarks.bench_stalls --seconds $(or $(SECONDS),5) --rounds $(or $(ROUNDS),3)
+
+bench-scale: $(VENV)/.test-ready  ## many policies, very many partitions, a long ledger, creating beside pg_partman; POLICIES=1000 PARTITIONS=10 ROUNDS=3
+	$(RUN) -m tests.benchmarks.bench_scale --policies $(or $(POLICIES),1000) --partitions $(or $(PARTITIONS),10) --rounds $(or $(ROUNDS),3)
 
 lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 	$(VENV)/bin/ruff check .

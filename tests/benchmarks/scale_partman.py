@@ -1,0 +1,112 @@
+"""Creating partitions beside pg_partman, both on one Debian PostgreSQL 15 in a temporary folder.
+
+What each makes of the same table: pg_partman a partition from LIKE, with the parent's indexes and privileges, all in one transaction, and a
+DEFAULT partition. We, in a transaction each, also a CHECK on the bounds, what the newest sibling has by itself, and an entry in the ledger.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from demo.local_airflow import socket_uri
+from include.partitioning.policy import PartitionPolicy
+from partition_operators.create_partitions import CreatePartitionsOperator
+from tests.benchmarks.database_time import database_time
+from tests.benchmarks.scale_tables import AS_OF, SETTINGS, make_parent
+
+BINARIES = Path("/usr/lib/postgresql/15/bin")
+EXTENSION = Path("/usr/share/postgresql/15/extension/pg_partman.control")
+
+
+def missing() -> str | None:
+    """What is not installed, or None."""
+    if not (BINARIES / "postgres").exists() or not EXTENSION.exists():
+        return "Debian's packages postgresql-15 and postgresql-15-partman are not installed (apt-get install, as root)"
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
+        return "PostgreSQL does not run as root, and runuser is not installed"
+    return None
+
+
+@contextmanager
+def debian_server(folder: Path) -> Iterator[str]:
+    """URI of the database `postgres` of a PostgreSQL 15 with its default settings for durability; on a Unix socket in `folder`."""
+    data = folder / "data"
+    _run(folder, "initdb", "-D", str(data), "-U", "postgres", "--auth=trust")
+    settings = "".join(
+        f"{name} = {value}\n" for name, value in {**SETTINGS, "listen_addresses": "''", "unix_socket_directories": f"'{folder}'"}.items()
+    )
+    with (data / "postgresql.conf").open("a") as file:
+        file.write(settings)
+    _run(folder, "pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield socket_uri(str(folder), "postgres")
+    finally:
+        _run(folder, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+
+
+def compare(uri: str, partitions: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Create so many daily partitions with each, alternately; the first round warms up. Seconds in all, and what the server worked."""
+    found: dict[str, list[dict[str, float]]] = {"pg_partman": [], "this package": []}
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA partman; CREATE EXTENSION pg_partman SCHEMA partman; CREATE SCHEMA app; CREATE ROLE reader")
+        for number in range(rounds + 1):
+            for name, create in (("pg_partman", _partman), ("this package", _ours)):
+                table = f"t{number}_{name.split()[0].replace('pg_', '')}"
+                make_parent(connection, "app", table)
+                connection.execute(f"GRANT SELECT ON app.{table} TO reader".encode())
+                figures = create(uri, f"app.{table}", partitions)
+                if number:
+                    found[name].append(figures | {"made": _count(connection, f"app.{table}")})
+    return found
+
+
+def _partman(uri: str, table: str, partitions: int) -> dict[str, float]:
+    first = AS_OF - timedelta(days=partitions - 5)
+    with database_time() as spent:
+        begun = time.perf_counter()
+        with psycopg.connect(uri, autocommit=True) as connection:
+            connection.execute(
+                "SELECT partman.create_parent(%s, 'at', 'native', 'daily', p_premake := 4, p_start_partition := %s)",
+                (table, _back(connection, first)),
+            )
+    return {"seconds": time.perf_counter() - begun, "processor": spent.processor or 0.0}
+
+
+def _back(connection: psycopg.Connection[Any], first: Any) -> str:
+    """pg_partman counts from today."""
+    found = connection.execute("SELECT (current_date - (%s::date - %s::date))::text", (AS_OF, first)).fetchone()
+    return str(found[0]) if found else ""
+
+
+def _ours(uri: str, table: str, partitions: int) -> dict[str, float]:
+    os.environ["AIRFLOW_CONN_SCALE"] = uri
+    policy = PartitionPolicy(
+        table=table, partition_key="at", interval="day", premake=partitions - 1, max_creates_per_run=partitions, postgres_conn_id="scale"
+    )
+    step = CreatePartitionsOperator(task_id="create", policy=policy, reference_date=str(AS_OF))
+    with database_time() as spent:
+        begun = time.perf_counter()
+        step.execute({})
+    return {"seconds": time.perf_counter() - begun, "processor": spent.processor or 0.0}
+
+
+def _count(connection: psycopg.Connection[Any], table: str) -> float:
+    found = connection.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = %s::regclass", (table,)).fetchone()
+    return float(found[0]) if found else 0.0
+
+
+def _run(folder: Path, program: str, *arguments: str) -> None:
+    """As the system user `postgres` where we are root."""
+    command = [str(BINARIES / program), *arguments]
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+        command = ["runuser", "-u", "postgres", "--", *command]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=120)
