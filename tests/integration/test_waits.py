@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include.partitioning.errors import LockNotAvailableError, WaitTooLongError
+from include.partitioning.errors import LockNotAvailableError, TransientError, WaitTooLongError
 from include.postgres import lookout, watch
 from include.postgres.executor import Executor
 from include.postgres.lookout import Lookout
