@@ -22,6 +22,7 @@ from include.postgres.creating import locked_relations
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
+from include.postgres.names_pinned import NamesPinned, check_names, names_checked
 from include.postgres.queries import Row, row, rows
 
 
@@ -81,8 +82,9 @@ def _finalize(executor: Executor, table: PartitionedTable, name: TableName, oid:
         executor.concurrently(
             f'finalize the detach of "{name}" from "{table.name}"',
             statements.finalize(table.name, name),
-            check=lambda: _check_names(connection, table, name, oid),
+            names=lambda _: names_checked(connection, _names(table, name, oid)),  # no other detach is pending
             half_done=lambda: is_pending(connection, table, oid) is None,
+            locked=[table.oid, oid],
         )
     _check_detached(connection, table, name, oid)
 
@@ -95,14 +97,19 @@ def _detach(executor: Executor, table: PartitionedTable, name: TableName, oid: i
             executor.concurrently(
                 what,
                 statements.detach(table.name, name, concurrently=True),
-                check=lambda: _check_names(connection, table, name, oid),
+                names=lambda patience: NamesPinned(connection, _names(table, name, oid), oid, table.owner, patience),
                 half_done=lambda: is_pending(connection, table, oid) is not False,
+                locked=[table.oid, oid],
             )
         else:
             # CONCURRENTLY is refused while there is a DEFAULT partition (manual, ALTER TABLE); a short ACCESS EXCLUSIVE is left.
             locked = [*locked_relations(connection, table), oid]
             executor.transaction(what, lambda _: _detach_plainly(executor, table, name, oid, others=len(locked) - 2), locked)
     _check_detached(connection, table, name, oid)
+
+
+def _names(table: PartitionedTable, name: TableName, oid: int) -> dict[int, TableName]:
+    return {table.oid: table.name, oid: name}
 
 
 def _detach_plainly(executor: Executor, table: PartitionedTable, name: TableName, oid: int, others: int) -> None:
@@ -112,23 +119,12 @@ def _detach_plainly(executor: Executor, table: PartitionedTable, name: TableName
     """
     executor.run_briefly(statements.lock_exclusively(table.name, only=True))
     executor.run_briefly(statements.lock_exclusively(name))
-    _check_names(executor.connection, table, name, oid)
+    check_names(executor.connection, _names(table, name, oid))
     executor.run_briefly(statements.detach(table.name, name, concurrently=False), locks=others)
 
 
-def _check_names(connection: Connection[Any], table: PartitionedTable, name: TableName, oid: int) -> None:
-    """A statement names the tables; an OID cannot be given. So both names are looked up again right before."""
-    for wanted, its_name in ((table.oid, table.name), (oid, name)):
-        found = catalog.relation(connection, wanted)
-        if found is None or found.name != its_name:
-            now = f'is now "{found.name}"' if found else "is gone"
-            raise DestructionRefusedError(
-                f'"{its_name}" (OID {wanted}) {now}: it was renamed or replaced while this step waited; run the plan again'
-            )
-
-
 def _check_detached(connection: Connection[Any], table: PartitionedTable, name: TableName, oid: int) -> None:
-    """The last instants between the look and the lock: if the names were exchanged just then, another table went."""
+    """What cannot be, is looked at nevertheless, because it would be another partition that went."""
     if is_pending(connection, table, oid) is False:
         raise DestructionRefusedError(
             f'the statement succeeded, but "{name}" (OID {oid}) is still a partition of "{table.name}": names were exchanged at that instant and '

@@ -102,11 +102,19 @@ class Executor:
 
         return self._attempts(what, attempt, lambda: lock_holders(self.connection, locked), patience)
 
-    def concurrently(self, what: str, statement: sql.Composed, check: Callable[[], None], half_done: Callable[[], bool]) -> None:
+    def concurrently(
+        self,
+        what: str,
+        statement: sql.Composed,
+        names: Callable[[int], AbstractContextManager[object]],
+        half_done: Callable[[], bool],
+        locked: Sequence[int],
+    ) -> None:
         """Run one statement that must be alone and waits for older transactions: those up to `wait_timeout`, relations up to `lock_timeout`.
 
-        :param check: asked before each attempt whether the names in the statement still mean what they did; raises if not.
+        :param names: makes sure for each attempt, within so many milliseconds, that the names in the statement mean what they did; raises if not.
         :param half_done: asked after an attempt gave way; True ends the attempts, for then a repetition would be an error.
+        :param locked: OIDs of the relations whose names they are, to say who holds them.
         :raises LockNotAvailableError: after `lock_attempts` attempts for a relation.
         :raises WaitTooLongError: older transactions did not end in time.
         """
@@ -114,14 +122,14 @@ class Executor:
         brief = self._brief()
 
         def attempt() -> None:
-            check()
             try:
-                self._alone(what, statement, brief.total_seconds())
+                with names(round(brief.total_seconds() * 1000)):
+                    self._alone(what, statement, brief.total_seconds())
             except _GaveWayError:
                 if not half_done():
                     raise
 
-        self._attempts(what, attempt, list, brief)
+        self._attempts(what, attempt, lambda: lock_holders(self.connection, locked), brief)
 
     def long_statement(self, what: str, statement: sql.Composed) -> None:
         """Run one statement that works for long and that neither readers nor writers queue behind; its waits sum to at most `wait_timeout`.
