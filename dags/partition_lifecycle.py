@@ -75,7 +75,6 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         start_date=START,
         catchup=False,
         max_active_runs=1,
-        params=PARAMS,
         tags=["partition-lifecycle", policy.table.schema, *policy.tags],
         default_args={"owner": policy.owner, "retries": 2, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
         doc_md=_doc(policy),
@@ -105,6 +104,8 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
 
         plan >> heal >> create >> expire.expand(partition=plan.output) >> measure >> reindex >> analyze >> report
         create >> recent_view >> report
+    # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
+    dag.params.update(PARAMS)
     return dag
 
 

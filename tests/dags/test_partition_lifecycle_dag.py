@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import TriggerRule
+from airflow.serialization.serialized_objects import DagSerialization
 
 from demo.local_airflow import PROJECT
+from tests.benchmarks.scale_parsing import parse, write_policies
 
 POLICY = """
 defaults: {partition_key: created_at, retention: 24 months, archive: {path: 'file:///nowhere'}, owner: the owner}
@@ -130,9 +132,9 @@ def python(code: str, **environment: str) -> dict[str, Any]:
     return answer
 
 
-def two_hundred(folder: Path) -> str:
+def many(folder: Path, policies: int) -> str:
     file = folder / "many.yaml"
-    lines = "".join(f"  - {{table: core.t{number:03}}}\n" for number in range(200))
+    lines = "".join(f"  - {{table: core.t{number:04}}}\n" for number in range(policies))
     file.write_text("defaults: {partition_key: at, retention: 24 months, archive: {path: 'file:///nowhere'}}\npolicies:\n" + lines)
     return str(file)
 
@@ -155,15 +157,35 @@ IMPORT = """
 
 @pytest.mark.alone
 def test_two_hundred_policies_are_parsed_in_five_seconds_without_a_database(tmp_path: Path) -> None:
-    found = python(IMPORT, PARTITION_POLICIES=two_hundred(tmp_path))
+    found = python(IMPORT, PARTITION_POLICIES=many(tmp_path, 200))
     assert found["dags"] == 200
     assert found["connects"] == []
     assert found["seconds"] < 5, found
 
 
+def test_a_dag_has_its_params_and_its_tasks_have_no_copies_that_are_checked_whenever_one_is_serialized(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
+    serialized = DagSerialization.to_dict(dag)["dag"]
+    assert {name for name, _ in serialized["params"]} == {"reference_date", "dry_run"}
+    assert [task["__var"].get("params") for task in serialized["tasks"]] == [None] * len(dag.tasks)
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_a_thousand_policies_stay_inside_the_limits_of_the_dag_processor(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    write_policies(file, 1000)
+    found = parse(file, tmp_path)
+    assert found["dags"] == 1000
+    assert found["parse"]["processor"] < 20, found  # dagbag_import_timeout: 30 s
+    assert found["parse"]["processor"] + found["serialize"]["processor"] < 35, found  # dag_file_processor_timeout: 50 s
+
+
 def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
     own = "_AIRFLOW_PARSING_CONTEXT_DAG_ID"
-    found = python(IMPORT, PARTITION_POLICIES=two_hundred(tmp_path), **{own: "partition_lifecycle.core.t007"})
+    found = python(IMPORT, PARTITION_POLICIES=many(tmp_path, 200), **{own: "partition_lifecycle.core.t0007"})
     assert found["dags"] == 1
 
 
