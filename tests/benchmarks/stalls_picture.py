@@ -29,6 +29,7 @@ def draw(file: Path, baselines: Mapping[str, Sequence[float]], stalls: Mapping[K
     axes.set_yticks(range(len(lines)), [f"{step}, {variant}" for variant, step, *_ in lines])
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("longest stall of any of the clients, milliseconds")
     axes.set_title("Beside a transaction of ten seconds, worst of all rounds", fontsize=10)
     axes.grid(axis="x", color="#eaeef2", zorder=0)

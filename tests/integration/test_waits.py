@@ -366,3 +366,24 @@ def test_an_advisory_lock_is_waited_for_with_a_limit_and_a_name(lifecycle: Lifec
             advisory_lock(short, 42, 'maintain "x"'),
         ):
             pass
+
+
+def test_a_drop_of_a_table_that_has_a_foreign_key_again_keeps_readers_of_the_other_table_no_longer_than_lock_timeout(
+    lifecycle: Lifecycle,
+) -> None:
+    """Its own table may be waited for 2 s, because nobody queues there; the table referred to may not."""
+    lifecycle.archive_partition(OLD)
+    lifecycle.detach(OLD)
+    lifecycle.sql(f"ALTER TABLE {OLD} ADD FOREIGN KEY (user_id) REFERENCES auth.users")
+    with lifecycle.connect() as writer, lifecycle.connect(autocommit=True) as client:
+        writer.execute("UPDATE auth.users SET id = id WHERE id = 1")
+        step = threading.Thread(target=lambda: suppressed(lambda: lifecycle.drop(OLD, policy=lifecycle.policy(lock_attempts=1))))
+        step.start()
+        longest = 0.0
+        while step.is_alive():
+            begun = time.monotonic()
+            client.execute("SELECT count(*) FROM auth.users")
+            longest = max(longest, time.monotonic() - begun)
+        step.join()
+    assert 0.05 < longest < 1, longest
+    lifecycle.drop(OLD)
