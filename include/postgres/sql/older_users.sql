@@ -5,7 +5,7 @@
 -- A prepared transaction has no backend, and its virtual transaction is still its last session's, or -1 after a restart: its transaction ID tells.
 SELECT u.pid,
        CASE WHEN u.pid IS NULL THEN
-                 (SELECT pg_catalog.concat('-1/', p.transaction)
+                 (SELECT p.gid
                     FROM pg_catalog.pg_prepared_xacts p
                     JOIN pg_catalog.pg_locks t ON t.locktype = 'transactionid' AND t.transactionid = p.transaction
                    WHERE t.pid IS NULL AND t.virtualtransaction = u.transaction
