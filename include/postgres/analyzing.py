@@ -1,6 +1,7 @@
 """Fresh planner statistics for what has changed, and for the parent, which autovacuum never analyzes (manual 24.1.3)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, sql
@@ -28,19 +29,21 @@ class Analysis:
     statement: sql.Composed
 
 
-def due_analyses(connection: Connection[Any], table: PartitionedTable) -> list[Analysis]:
+def due_analyses(connection: Connection[Any], ledger: Ledger, table: PartitionedTable) -> list[Analysis]:
     """Partitions that were never analyzed or changed since, then the parent if any was, or if it is older than its newest partition.
 
-    Below PostgreSQL 18 there is no ANALYZE ONLY: analyzing the parent analyzes every partition again, so it stands alone.
+    Below PostgreSQL 18 there is no ANALYZE ONLY: analyzing the parent analyzes every partition again, and after it, so it stands alone,
+    and only the ledger knows which partitions were analyzed later than that.
     """
+    only = table.server_version >= ANALYZE_ONLY_SINCE
     partitions = [each for each in table.partitions if each.kind is Kind.TABLE and not each.detach_pending]
     state = {each["oid"]: each for each in rows(connection, "statistics_state", oids=[table.oid, *(each.oid for each in partitions)])}
     due = [(each, _reason(state[each.oid])) for each in partitions if each.oid in state]
     analyses = [Analysis(each.name, each.oid, reason, statements.analyze(each.name)) for each, reason in due if reason]
-    reason = _parent_reason(state[table.oid], [state[each.oid] for each in partitions if each.oid in state], len(analyses))
+    whole = None if only else ledger.analyzed_at()
+    reason = _parent_reason(state[table.oid], [state[each.oid] for each in partitions if each.oid in state], len(analyses), whole)
     if reason is None:
         return analyses
-    only = table.server_version >= ANALYZE_ONLY_SINCE
     parent = Analysis(table.name, table.oid, reason, statements.analyze(table.name, only=only))
     return [*analyses, parent] if only else [parent]
 
@@ -54,7 +57,7 @@ def analyze_table(executor: Executor, ledger: Ledger, table: PartitionedTable) -
     :returns: what was analyzed; not what another run has taken off its parent meanwhile.
     :raises SkippedByServerError: the role may not analyze one of them.
     """
-    analyses = due_analyses(executor.connection, table)
+    analyses = due_analyses(executor.connection, ledger, table)
     done: list[Analysis] = []
     for number, analysis in enumerate(analyses, 1):
         executor.log.info("analyze %d of %d: %s: %s", number, len(analyses), analysis.name, analysis.reason)
@@ -75,10 +78,12 @@ def _reason(state: Row) -> str | None:
     return f"{state['changes']:,} changes since its last ANALYZE" if state["changes"] else None
 
 
-def _parent_reason(parent: Row, partitions: list[Row], analyzed_now: int) -> str | None:
+def _parent_reason(parent: Row, partitions: list[Row], analyzed_now: int, whole: datetime | None) -> str | None:
+    """`whole`: when an ANALYZE that took the partitions along ended."""
     if parent["never"] or parent["analyzed_at"] is None:
         return "never analyzed"
     if analyzed_now:
         return f"{analyzed_now} of its partitions changed"
-    newer = [each for each in partitions if each["analyzed_at"] and each["analyzed_at"] > parent["analyzed_at"]]
+    since = max(parent["analyzed_at"], whole or parent["analyzed_at"])
+    newer = [each for each in partitions if each["analyzed_at"] and each["analyzed_at"] > since]
     return f"{len(newer)} of its partitions were analyzed after it" if newer else None

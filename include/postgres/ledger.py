@@ -109,6 +109,12 @@ class Ledger(LedgerGuardrails):
         """Note that an archive was restored for a drill, or that it could not be."""
         self._write("record_drill", archive_id=archive_id, passed=passed)
 
+    def analyzed_at(self) -> datetime | None:
+        """When this table was last analyzed as a whole, by this package."""
+        found = self._rows_if_installed("analyzed_at")
+        moment: datetime | None = found[0]["moment"] if found else None
+        return moment
+
     def drilled_at(self, cluster: Cluster) -> datetime | None:
         """When an archive of this table in this database was last restored and compared, for a drill."""
         found = self._rows_if_installed("drilled_at", since=2, **_cluster(cluster))

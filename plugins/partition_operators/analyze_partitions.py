@@ -21,7 +21,7 @@ class AnalyzePartitionsOperator(LifecycleOperator):
     def perform(self, step: Step) -> list[str]:
         """Return the names of what was analyzed, as `schema.name`."""
         if step.dry_run:
-            for analysis in due_analyses(step.connection, step.table):
+            for analysis in due_analyses(step.connection, step.ledger, step.table):
                 self.log.info("    %s;  -- %s", analysis.statement.as_string(step.connection), analysis.reason)
             return []
         done = analyze_table(step.executor, step.ledger, step.table)

@@ -113,6 +113,11 @@ def test_analyze_takes_what_changed_and_the_parent_and_then_nothing(lifecycle: L
     assert lifecycle.analyze() == ([NOW, "app.events"] if only else ["app.events"])
     counted(lifecycle)
     assert lifecycle.value("SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = 'app' AND analyze_count > 0") == 6
+    lifecycle.sql(f"ANALYZE {NOW}")
+    counted(lifecycle)
+    assert lifecycle.analyze() == ["app.events"]
+    counted(lifecycle)
+    assert lifecycle.analyze() == []
 
 
 def test_analyze_that_the_server_skips_with_a_warning_has_failed(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
