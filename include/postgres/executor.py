@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection, errors, sql
 
 from include.partitioning.errors import LockNotAvailableError, SkippedByServerError, WaitTooLongError
+from include.postgres import statements
 from include.postgres.failures import LOCK_CONFLICTS, translated
 from include.postgres.lookout import SAY_EVERY, InfoLog, Lookout
 from include.postgres.queries import row
@@ -168,7 +169,7 @@ class Executor:
         try:
             yield
         finally:
-            self._reset(lambda: self.connection.execute("RESET ROLE"))
+            self._reset(lambda: self.connection.execute(statements.reset_role()))
 
     def run(self, statement: sql.Composed) -> None:
         """Run a statement of a transaction, and show it in the log."""

@@ -36,7 +36,7 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
     state = error.sqlstate or ""
     said = _said(error)
     if isinstance(error, errors.InsufficientPrivilege):
-        if "row-level security" in said:
+        if error.diag.source_function == "check_enable_rls":  # the message is translated, and 42501 says not which privilege
             return MissingPrivilegeError(f"{what}: {said}; rows would be missing: give the role BYPASSRLS, or run as the table's owner")
         return MissingPrivilegeError(f"{what}: {said}; grant the role what it lacks, or run as the table's owner (README, privileges)")
     if isinstance(error, LOCK_CONFLICTS):
@@ -62,8 +62,8 @@ def _advice(error: psycopg.Error) -> str:
             return "; something else depends on it: drop or change that first, nothing is ever dropped with CASCADE"
         case errors.ForeignKeyViolation():
             return f'; rows elsewhere refer to it by constraint "{error.diag.constraint_name}": remove them first'
-        case errors.CheckViolation() if "default partition" in (error.diag.message_primary or ""):
-            return "; rows in the DEFAULT partition belong into the new one: move them first"
+        case errors.CheckViolation() if error.diag.table_name and not error.diag.constraint_name:  # a partition's bounds
+            return f'; rows in the DEFAULT partition "{error.diag.table_name}" belong into the new one: move them first'
         case errors.RaiseException():
             where = (error.diag.context or "").partition("\n")[0]
             return f"; raised on purpose by {where}: ask whoever wrote that, it may be an event trigger" if where else ""

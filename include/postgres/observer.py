@@ -1,22 +1,38 @@
 """A second connection, that looks at what the first is waiting for."""
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-LONGEST_LOOK = "5s"
+from include.partitioning.errors import ServerUnavailableError
+from include.postgres.queries import row
+from include.postgres.session import pin_settings
+
+LONGEST_LOOK = timedelta(seconds=5)
 LONGEST_CONNECT = 10
 """Seconds."""
 
 
 def observer_of(watched: Connection[Any]) -> Connection[Any]:
-    """Another connection to the same server as the same role; nothing that it does takes long, whoever locks the catalog."""
+    """Another connection to the same server as the same role; nothing that it does takes long, whoever locks the catalog.
+
+    The connection's parameters may name several hosts: the one that answered the first time is asked.
+
+    :raises ServerUnavailableError: one name leads to several servers, and this is another one, from which the first is not to be seen.
+    """
     info = watched.info
-    connection = psycopg.connect(
-        info.dsn, password=info.password, autocommit=True, application_name="partition_lifecycle watch", connect_timeout=LONGEST_CONNECT
+    address = {"hostaddr": info.hostaddr} if info.hostaddr else {}
+    observer = psycopg.connect(
+        info.dsn, password=info.password, host=info.host, port=info.port, autocommit=True, connect_timeout=LONGEST_CONNECT, **address
     )
-    settings = {"statement_timeout": LONGEST_LOOK, "lock_timeout": LONGEST_LOOK, "search_path": "pg_catalog, pg_temp", "jit": "off"}
-    for name, value in settings.items():
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-    return connection
+    limits = {"statement_timeout": f"{round(LONGEST_LOOK.total_seconds() * 1000)}ms", "jit": "off"}
+    try:
+        pin_settings(observer, "partition_lifecycle watch", LONGEST_LOOK, limits)
+        if row(observer, "backend", pid=info.backend_pid) is None:
+            raise ServerUnavailableError(f'"{info.host}" is several servers, and a second connection reached another one; name one of them')
+    except BaseException:
+        observer.close()
+        raise
+    return observer

@@ -1,21 +1,21 @@
 """Preparing a connection, so that no setting of a role, a database or a user's profile changes what we do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from psycopg import Connection, errors
+from psycopg import Connection, errors, sql
+from psycopg.rows import tuple_row
 
-from include.partitioning.errors import CatalogMismatchError
-from include.postgres.queries import row
+from include.partitioning.errors import CatalogMismatchError, MissingPrivilegeError
+from include.postgres.queries import Row, row
 
 OLDEST_SERVER = 140000
 LONGEST_READ_WAIT = timedelta(minutes=1)
 
 SETTINGS = {
-    "search_path": "pg_catalog, pg_temp",  # a function of the same name in another schema cannot be called by us
+    "search_path": "pg_catalog, pg_temp",  # nothing of the same name in another schema, or in a temporary one, can be taken by us
     "row_security": "off",  # rows that a policy would hide become an error, never a gap in an archive
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -42,45 +42,80 @@ SETTINGS = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "standard_conforming_strings": "on",  # otherwise the backslashes in our own queries vanish
+    "escape_string_warning": "off",
+    "quote_all_identifiers": "off",  # what the server prints goes into manifests and digests
+    "transform_null_equals": "off",
+    "temp_tablespaces": "",
 }
 CHECK_CLIENT_EVERY = "1s"
 """How often the server looks, while a statement runs or waits, whether its worker still lives; its own default is never."""
 
 _SINCE = {"transaction_timeout": (170000, "0")}
 
+_FIRST = "SET search_path TO pg_catalog, pg_temp; SET statement_timeout TO 0; SET idle_session_timeout TO 0; SET ROLE NONE"
+"""Before anything that has an operator in it, and before a short timeout strikes. A role's settings may hold a role, too."""
+
+_BEYOND_US = {
+    "session_replication_role": "origin",  # otherwise foreign keys and the ledger's own triggers are not enforced
+    "zero_damaged_pages": "off",  # otherwise rows on a damaged page vanish from an archive without an error
+    "ignore_checksum_failure": "off",
+}
+"""Only a superuser, or somebody with a GRANT on the parameter, changes these in a session."""
+
 
 def prepare(connection: Connection[Any], application_name: str, wait_timeout: timedelta = LONGEST_READ_WAIT) -> Connection[Any]:
     """Put a fresh connection into autocommit with the settings above, after checking that it can work at all.
 
     :param wait_timeout: longest wait of a mere read for a lock: even `pg_get_expr` of a partition's bound takes ACCESS SHARE on it.
-    :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, behind a transaction pooler, or has text in no known
-        encoding.
+    :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, behind a pooler, or has text in no known encoding.
+    :raises MissingPrivilegeError: a superuser has set something for this role that must not be so, and that the role may not change.
     """
     connection.autocommit = True
+    connection.row_factory = tuple_row  # an Airflow connection may ask for another
     _refuse_old(connection)
-    waits = {"lock_timeout": f"{round(wait_timeout.total_seconds() * 1000)}ms", "application_name": application_name[:63]}
-    settings = _settings(connection.info.server_version) | waits
-    # First of all the time limits, because a role's may be short; and each statement also tells which backend answered.
-    limits = {name: value for name, value in settings.items() if name.endswith("_timeout")}
-    looks = [_set(connection, limits), _set(connection, settings), _set(connection, {})]
-    _refuse_pooler(connection, {each.backend for each in looks})
-    _refuse_standby(connection, looks)
+    _refuse_pooler_and_standby(
+        connection, row(connection, "answering_backend") or {}
+    )  # before the first SET, which a pooler would leave to others
+    pin_settings(connection, application_name, wait_timeout)
+    _refuse_pooler_and_standby(connection, row(connection, "answering_backend") or {})
     _look_after_worker(connection)
     return connection
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a statement saw of the server that answered it."""
+def pin_settings(
+    connection: Connection[Any], application_name: str, wait_timeout: timedelta = LONGEST_READ_WAIT, others: Mapping[str, str] | None = None
+) -> None:
+    """The settings above, and the role that logged in; for a connection in autocommit mode.
 
-    backend: int
-    standby: bool
+    :param wait_timeout: longest wait for a lock.
+    :param others: that only this connection has.
+    :raises MissingPrivilegeError: as `prepare`.
+    """
+    connection.execute(_FIRST)
+    newer = {name: value for name, (since, value) in _SINCE.items() if connection.info.server_version >= since}
+    own = {
+        "application_name": application_name.encode()[:63].decode(errors="ignore"),
+        "lock_timeout": f"{round(wait_timeout.total_seconds() * 1000)}ms",
+    }
+    settings = SETTINGS | newer | own | dict(others or {})
+    found = row(connection, "set_session", names=list(settings), values=list(settings.values()), beyond_us=list(_BEYOND_US)) or {}
+    _refuse_pooler_and_standby(connection, found)
+    _insist(connection, found["user"], found["beyond_us"])
 
 
-def _set(connection: Connection[Any], settings: Mapping[str, str]) -> _Look:
-    """Set all of them in one round trip."""
-    found = row(connection, "set_session", names=list(settings), values=list(settings.values())) or {}
-    return _Look(found["backend"], found["standby"])
+def _insist(connection: Connection[Any], user: str, found: Mapping[str, str]) -> None:
+    for name, value in _BEYOND_US.items():
+        if found[name] == value:
+            continue
+        try:
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+        except errors.InsufficientPrivilege as error:
+            mend = sql.SQL("ALTER ROLE {} RESET {}").format(sql.Identifier(user), sql.Identifier(name)).as_string(connection)
+            raise MissingPrivilegeError(
+                f'"{name}" is {found[name]} for "{user}", it must be {value}, and the role may not change it; as a superuser: {mend} '
+                "(or ALTER ROLE … IN DATABASE …, ALTER DATABASE …, postgresql.conf: pg_db_role_setting and pg_settings say where it is set)"
+            ) from error
 
 
 def _refuse_old(connection: Connection[Any]) -> None:
@@ -93,26 +128,24 @@ def _refuse_old(connection: Connection[Any]) -> None:
         )
 
 
-def _settings(version: int) -> dict[str, str]:
-    newer = {name: value for name, (since, value) in _SINCE.items() if version >= since}
-    return SETTINGS | newer
-
-
 def _look_after_worker(connection: Connection[Any]) -> None:
     """Not every platform can (manual, client_connection_check_interval): there, a dead worker's statement runs to its end."""
     with suppress(errors.InvalidParameterValue):
-        _set(connection, {"client_connection_check_interval": CHECK_CLIENT_EVERY})
+        connection.execute("SELECT pg_catalog.set_config('client_connection_check_interval', %s, false)", (CHECK_CLIENT_EVERY,))
 
 
-def _refuse_pooler(connection: Connection[Any], backends: set[int]) -> None:
-    """A transaction pooler hands each statement to another backend, which loses SET and session locks."""
-    if backends != {connection.info.backend_pid}:
+def _refuse_pooler_and_standby(connection: Connection[Any], answered: Row) -> None:
+    """A pooler hands our statements, or what we leave behind, to others.
+
+    In transaction mode it loses SET and session locks; in session mode our settings may stay for whoever comes next, and a statement is
+    watched by a second connection, which must find the first by its PID. All modes are told by that: a pooler gives its client a number
+    of its own.
+    """
+    host, announced = connection.info.host, connection.info.backend_pid
+    if answered["backend"] != announced:
         raise CatalogMismatchError(
-            f'the connection to "{connection.info.host}" goes through a transaction pooler (the backend changes between statements); '
-            "point the Airflow connection at the server itself"
+            f'the connection to "{host}" goes through a connection pooler, in whichever mode (announced was the process {announced}, a '
+            f"statement was run by {answered['backend']}); point the Airflow connection at the server itself"
         )
-
-
-def _refuse_standby(connection: Connection[Any], looks: Iterable[_Look]) -> None:
-    if any(each.standby for each in looks):
-        raise CatalogMismatchError(f'"{connection.info.host}" is a standby; point the Airflow connection at the primary')
+    if answered["standby"]:
+        raise CatalogMismatchError(f'"{host}" is a standby; point the Airflow connection at the primary')

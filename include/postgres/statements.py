@@ -37,8 +37,8 @@ def set_local_role(role: str) -> sql.Composed:
 
 
 def reset_role() -> sql.Composed:
-    """Be the lifecycle role again; only it writes the ledger."""
-    return sql.SQL("RESET ROLE").format()
+    """Be the lifecycle role again; only it writes the ledger. RESET ROLE would go back to a role that is set for the one that logs in."""
+    return sql.SQL("SET ROLE NONE").format()
 
 
 def bounds_check(constraint: str, key: str, key_type: KeyType, bounds: Bounds) -> sql.Composed:

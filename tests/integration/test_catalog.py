@@ -121,7 +121,7 @@ def test_a_connection_through_a_transaction_pooler_is_refused(lifecycle: Lifecyc
 
             return Info(self.pgconn)
 
-    with Pooled.connect(lifecycle.uri) as connection, pytest.raises(CatalogMismatchError, match=r"transaction pooler"):
+    with Pooled.connect(lifecycle.uri) as connection, pytest.raises(CatalogMismatchError, match=r"connection pooler"):
         prepare(connection, "test")
 
 
