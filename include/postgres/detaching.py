@@ -6,12 +6,14 @@ gives way after `lock_timeout` (see `watch.py`). If it gave way with the detach 
 detach is pending foreign keys are not enforced for the partition, so nothing returns before it is final.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 
-from include.partitioning.errors import DestructionRefusedError
+from include.partitioning.errors import DestructionRefusedError, StatementFailedError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import OnExpiry, PartitionPolicy
@@ -24,6 +26,7 @@ from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
 from include.postgres.names_pinned import NamesPinned, check_names, names_checked
 from include.postgres.queries import Row, row, rows
+from include.postgres.references import references_to
 
 
 def is_pending(connection: Connection[Any], table: PartitionedTable, oid: int) -> bool | None:
@@ -51,6 +54,7 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
     Every part is skipped if it has been done already, so that it can be run again after any interruption.
 
     :raises DestructionRefusedError: this release of PostgreSQL would lose a foreign key, or a name was exchanged meanwhile.
+    :raises StatementFailedError: rows elsewhere refer to rows of the partition.
     :raises LockNotAvailableError: no moment for the locks in `lock_attempts` attempts.
     :raises WaitTooLongError: older transactions did not end within `wait_timeout`; the detach is pending, and run again it goes on.
     """
@@ -62,7 +66,8 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
         digest = catalog.columns_digest(catalog.columns(connection, target.oid))
         ledger.announce_detach(table, target.name, target.oid, target.bounds, digest)
     if is_pending(connection, table, target.oid) is False:
-        _detach(executor, table, target.name, target.oid)
+        with _references_named(executor, table, target):
+            _detach(executor, table, target.name, target.oid)
     if is_pending(connection, table, target.oid):
         _finalize(executor, table, target.name, target.oid)
     _drop_outgoing_foreign_keys(executor, table, target.name, target.oid)
@@ -73,6 +78,23 @@ def _refuse_faulty_server(connection: Connection[Any], table: PartitionedTable) 
     why = why_not(connection, table)
     if why is not None:
         raise DestructionRefusedError(why)
+
+
+@contextmanager
+def _references_named(executor: Executor, table: PartitionedTable, target: Target) -> Iterator[None]:
+    """The server names one foreign key by which a row refers to the partition; a person needs all, and how much there is to do."""
+    try:
+        yield
+    except StatementFailedError as error:
+        if not isinstance(error.__cause__, errors.ForeignKeyViolation):
+            raise
+        found = references_to(executor.connection, table, target)
+        if not found:
+            raise
+        raise StatementFailedError(
+            f'"{target.name}" cannot be detached from "{table.name}" while rows refer to it: {"; ".join(found)}; delete or change those rows, or '
+            "drop the foreign key; nothing has been changed"
+        ) from error
 
 
 def _finalize(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:

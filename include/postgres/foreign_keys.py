@@ -20,14 +20,14 @@ class ForeignKey:
     """A foreign key of a table.
 
     :param definition: as the server prints it behind the constraint's name.
-    :param columns: here and there, in pairs.
+    :param columns: here, the operator that compares (it may be a user's, so it has its schema), and there.
     """
 
     name: str
     definition: str
     referenced: TableName
     referenced_oid: int
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str, str], ...]
     validated: bool
     enforced: bool
 
@@ -40,7 +40,7 @@ def foreign_keys_of(connection: Connection[Any], oid: int) -> list[ForeignKey]:
             each["definition"],
             TableName(each["referenced_schema"], each["referenced_name"]),
             each["referenced_oid"],
-            tuple(zip(each["columns"], each["referenced_columns"], strict=True)),
+            tuple(zip(each["columns"], each["operators"], each["referenced_columns"], strict=True)),
             each["validated"],
             each["enforced"],
         )
@@ -55,8 +55,11 @@ def count_orphans(connection: Connection[Any], table: TableName, key: ForeignKey
     """
     if not key.validated:
         return 0
-    same = sql.SQL(" AND ").join(sql.SQL("r.{} = t.{}").format(sql.Identifier(there), sql.Identifier(here)) for here, there in key.columns)
-    known = sql.SQL(" AND ").join(sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(here)) for here, _ in key.columns)
+    same = sql.SQL(" AND ").join(
+        sql.SQL("r.{} {} t.{}").format(sql.Identifier(there), statements.server_text(operator), sql.Identifier(here))
+        for here, operator, there in key.columns
+    )
+    known = sql.SQL(" AND ").join(sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(here)) for here, _, _ in key.columns)
     statement = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {} t WHERE {} AND NOT EXISTS (SELECT FROM {} r WHERE {})").format(
         statements.named(table), known, statements.named(key.referenced), same
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, ConnectionInfo
 
 from include.partitioning.errors import ServerUnavailableError
 from include.postgres.queries import row
@@ -23,16 +23,18 @@ def observer_of(watched: Connection[Any]) -> Connection[Any]:
     :raises ServerUnavailableError: one name leads to several servers, and this is another one, from which the first is not to be seen.
     """
     info = watched.info
-    address = {"hostaddr": info.hostaddr} if info.hostaddr else {}
-    observer = psycopg.connect(
-        info.dsn, password=info.password, host=info.host, port=info.port, autocommit=True, connect_timeout=LONGEST_CONNECT, **address
-    )
+    same_host: dict[str, Any] = {"host": info.host, "port": info.port} | ({"hostaddr": info.hostaddr} if info.hostaddr else {})
+    observer = psycopg.connect(info.dsn, password=info.password, autocommit=True, connect_timeout=LONGEST_CONNECT, **same_host)
     limits = {"statement_timeout": f"{round(LONGEST_LOOK.total_seconds() * 1000)}ms", "jit": "off"}
     try:
         pin_settings(observer, "partition_lifecycle watch", LONGEST_LOOK, limits)
-        if row(observer, "backend", pid=info.backend_pid) is None:
-            raise ServerUnavailableError(f'"{info.host}" is several servers, and a second connection reached another one; name one of them')
+        _refuse_another_server(observer, info)
     except BaseException:
         observer.close()
         raise
     return observer
+
+
+def _refuse_another_server(observer: Connection[Any], watched: ConnectionInfo) -> None:
+    if row(observer, "backend", pid=watched.backend_pid) is None:
+        raise ServerUnavailableError(f'"{watched.host}" is several servers, and a second connection reached another one; name one of them')

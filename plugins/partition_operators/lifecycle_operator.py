@@ -24,6 +24,7 @@ from include.postgres.failures import translated
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event, RunIdentity
 from include.postgres.lookout import Lookout
+from include.postgres.privileges import lacking_privileges, refuse_lacking
 from include.postgres.session import prepare
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
@@ -103,11 +104,20 @@ class LifecycleOperator(BaseOperator):
         try:
             with translated(f'{self.action} for "{step.table.name}"'):
                 if self.changes_database() and not step.dry_run:
+                    self._refuse_lacking_privileges(step)
                     step.ledger.install()
                 return self.perform(step)
         except PartitionLifecycleError as error:
             self._note_failure(step, error)
             raise
+
+    def _refuse_lacking_privileges(self, step: Step) -> None:
+        """Before the first half of the work is done, rather than behind it."""
+        name = self.subject()
+        partition = step.table.partition(name) if name else None
+        oid = partition.oid if partition else None
+        lacks = lacking_privileges(step.connection, step.ledger, step.policy, step.table, [oid] if oid else [])
+        refuse_lacking(lacks, self.action, oid)
 
     def _note_failure(self, step: Step, error: PartitionLifecycleError) -> None:
         """Put the failure into the ledger, so that the report has it; the database may be what failed, so this may not."""

@@ -3,9 +3,12 @@
 from include.partitioning.plan import Plan
 from include.partitioning.policy import FirstDrop
 from include.partitioning.server_faults import why_no_concurrent_index
+from include.partitioning.target import Target
 from include.postgres.detaching import why_not
 from include.postgres.parity import upcoming_findings
 from include.postgres.preflight import replicas, waits_ahead
+from include.postgres.privileges import findings, lacking_privileges
+from include.postgres.references import blocked_detaches
 from include.postgres.strays import stray_findings
 from partition_operators.guardrails import why_not_published, why_nothing_goes
 from partition_operators.lifecycle_operator import Step
@@ -13,9 +16,10 @@ from partition_operators.lifecycle_operator import Step
 
 def findings_beside(step: Step, plan: Plan) -> list[str]:
     """One sentence each; what stops something comes first."""
+    stops = [*why_nothing_goes(step), *_server(step, plan), *_privileges(step, plan), *_references(step, plan)]
     strays = stray_findings(step.connection, step.ledger, step.table)
-    stopped = [*why_nothing_goes(step), *_server(step, plan), *_publications(step, plan)]
-    return [*stopped, *_ledger(step), *strays, *_surroundings(step, plan), *_differences(step, plan)]
+    around = [*_surroundings(step, plan), *_differences(step, plan)]
+    return [*stops, *_publications(step, plan), *_ledger(step), *strays, *around]
 
 
 def _server(step: Step, plan: Plan) -> list[str]:
@@ -27,24 +31,33 @@ def _server(step: Step, plan: Plan) -> list[str]:
     return [f"{what}: {why}" for what, why in said.items() if why]
 
 
+def _privileges(step: Step, plan: Plan) -> list[str]:
+    return findings(lacking_privileges(step.connection, step.ledger, step.policy, step.table, [each.oid for each in plan.expires]))
+
+
+def _references(step: Step, plan: Plan) -> list[str]:
+    partitions = [Target(each.name, each.oid, each.bounds) for each in plan.expires if "detach" in each.steps]
+    return blocked_detaches(step.connection, step.table, partitions)
+
+
 def _publications(step: Step, plan: Plan) -> list[str]:
     reason = why_not_published(step) if plan.creates else None
     return [reason] if reason else []
 
 
 def _ledger(step: Step) -> list[str]:
-    findings = []
+    found = []
     strangers = step.ledger.foreign_rows(step.table)
     if strangers:
-        findings.append(
+        found.append(
             f'the ledger has {strangers} detached partitions of another "{step.table.name}": this database was restored from a dump, or the '
             "table was built anew or renamed; they are left alone"
         )
     if step.policy.first_drop is FirstDrop.AFTER_DRILL and step.ledger.drilled_at(step.table.cluster) is None:
-        findings.append(
+        found.append(
             "nothing is dropped yet: first_drop is after_drill, and no archive was restored and compared; run the DAG partition_restore_drill"
         )
-    return findings
+    return found
 
 
 def _differences(step: Step, plan: Plan) -> list[str]:

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from include.partitioning.errors import CatalogMismatchError, ServerUnavailableError
+from include.postgres.observer import observer_of
 from include.postgres.session import prepare
-from include.postgres.watch import beside
 from tests.integration.conftest import Lifecycle
 from tests.integration.transaction_pooler import PORT, pooler
 
@@ -46,8 +46,8 @@ def test_the_pooler_that_we_test_with_loses_what_was_set(database: str) -> None:
 
 def test_a_second_connection_that_reaches_another_server_is_refused(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
     with lifecycle.connect() as connection:
-        with beside(connection) as observer:
+        with observer_of(connection) as observer:
             assert observer.execute("SELECT current_setting('search_path')").fetchone() == ("pg_catalog, pg_temp",)
         monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 4711)  # of a process that this server does not have
         with pytest.raises(ServerUnavailableError, match=r"is several servers"):
-            beside(connection)
+            observer_of(connection)

@@ -5,7 +5,11 @@ SELECT con.conname AS name, pg_catalog.pg_get_constraintdef(con.oid) AS definiti
        (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.conkey) WITH ORDINALITY k(number, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.number) AS columns,
        (SELECT pg_catalog.array_agg(a.attname ORDER BY k.place) FROM pg_catalog.unnest(con.confkey) WITH ORDINALITY k(number, place)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.number) AS referenced_columns
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.number) AS referenced_columns,
+       (SELECT pg_catalog.array_agg(pg_catalog.format('OPERATOR(%%I.%%s)', orn.nspname, o.oprname) ORDER BY k.place)
+          FROM pg_catalog.unnest(con.conpfeqop) WITH ORDINALITY k(operator, place)
+          JOIN pg_catalog.pg_operator o ON o.oid = k.operator
+          JOIN pg_catalog.pg_namespace orn ON orn.oid = o.oprnamespace) AS operators
   FROM pg_catalog.pg_constraint con
   JOIN pg_catalog.pg_class c ON c.oid = con.confrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
