@@ -124,7 +124,11 @@ class LifecycleOperator(BaseOperator):
         if step.dry_run or step.connection.closed or step.connection.broken or not step.ledger.version():
             return
         outcome = "refused" if isinstance(error, DestructionRefusedError) else "failed"
-        step.ledger.record(Event(self.action, outcome, self.subject(), detail=str(error)))
+        try:
+            with translated("note the failure in the ledger"):
+                step.ledger.record(Event(self.action, outcome, self.subject(), detail=str(error)))
+        except PartitionLifecycleError as second:
+            self.log.warning("%s", second)  # the first one says what is wrong
 
     @contextmanager
     def _step(self, context: Context) -> Iterator[Step]:

@@ -1,7 +1,10 @@
 """The whole lifecycle as a role that is no superuser, with exactly the privileges that the README lists."""
 
+import re
+
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from partition_operators.measure_bloat import MeasureBloatOperator
 from partition_operators.refresh_recent_view import RefreshRecentViewOperator
@@ -74,3 +77,75 @@ def test_with_row_level_security_forced_on_the_owner_a_role_that_bypasses_it_dro
     finally:
         monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri)
         lifecycle.sql("DROP OWNED BY forced, bypasser CASCADE; DROP ROLE bypasser; DROP ROLE forced")
+
+
+def mends(said: str) -> list[str]:
+    """The statements that a plan names in its findings of missing privileges."""
+    return re.findall(r"finding: .*? will fail: .*?: ((?:GRANT|ALTER) [^\n]*?)(?:\s+\[|$)", said, re.MULTILINE)
+
+
+def test_a_plan_names_every_missing_privilege_and_when_its_statements_have_run_every_step_succeeds(
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]
+    lifecycle.sql(f"""
+        CREATE ROLE "Owner of events"; CREATE ROLE stranger; CREATE ROLE newcomer LOGIN; CREATE SCHEMA views;
+        REVOKE ALL ON SCHEMA app FROM PUBLIC; CREATE TYPE app.mood AS ENUM ('good'); REVOKE USAGE ON TYPE app.mood FROM PUBLIC;
+        ALTER TABLE app.events ADD mood app.mood; ALTER TABLE app.events OWNER TO "Owner of events"; ALTER TABLE {OLD} OWNER TO stranger;
+        DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'app.events'::regclass AND inhrelid <> '{OLD}'::regclass
+              LOOP EXECUTE format('ALTER TABLE %s OWNER TO "Owner of events"', p); END LOOP; END $$;
+        ALTER TABLE {OLD} ENABLE ROW LEVEL SECURITY; ALTER TABLE {OLD} FORCE ROW LEVEL SECURITY; GRANT USAGE ON SCHEMA auth TO "Owner of events";
+    """)
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "newcomer@"))
+    policy = lifecycle.policy(recent_view={"name": "views.recent"})
+    try:
+        lifecycle.plan(policy=policy)
+        named = mends(capsys.readouterr().out)
+        assert f"GRANT CREATE ON DATABASE {name} TO newcomer" in named
+        assert 'GRANT "Owner of events" TO newcomer WITH SET TRUE, INHERIT TRUE' in named
+        assert 'GRANT USAGE ON TYPE app.mood TO "Owner of events"' in named
+        assert f'ALTER TABLE {OLD} OWNER TO "Owner of events"' in named
+        assert "ALTER ROLE newcomer BYPASSRLS" in named
+        with pytest.raises(AirflowFailException, match=r'GRANT "Owner of events" TO newcomer'):
+            lifecycle.create(policy=policy)
+        assert lifecycle.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'partition_lifecycle'") == 0
+        for statement in named:
+            lifecycle.sql(statement)
+        lifecycle.plan(policy=policy)
+        assert mends(capsys.readouterr().out) == []
+        lifecycle.heal(policy=policy)
+        lifecycle.create(policy=policy)
+        lifecycle.run(RefreshRecentViewOperator, policy=policy)
+        lifecycle.expire(OLD, policy=policy)
+        lifecycle.analyze(policy=policy)
+        lifecycle.sql('REVOKE CREATE ON SCHEMA app FROM "Owner of events"; REVOKE INSERT ON partition_lifecycle.event FROM newcomer')
+        with pytest.raises(AirflowFailException, match=r"GRANT INSERT ON partition_lifecycle.event TO newcomer"):
+            lifecycle.archive_partition("app.events_p202409", policy=policy)
+    finally:
+        monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri)
+        lifecycle.sql('DROP OWNED BY newcomer, "Owner of events", stranger CASCADE; DROP ROLE newcomer, "Owner of events", stranger')
+
+
+@pytest.mark.parametrize("creator", ["postgres", "lifecycle", "owner_of_events"])
+def test_a_new_partition_has_its_owner_and_its_siblings_privileges_whatever_defaults_anybody_has_set(
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, creator: str
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]
+    lifecycle.sql(f"""
+        CREATE ROLE owner_of_events; CREATE ROLE lifecycle LOGIN IN ROLE owner_of_events; CREATE ROLE reader; GRANT CREATE ON DATABASE {name} TO lifecycle;
+        GRANT USAGE, CREATE ON SCHEMA app TO owner_of_events; GRANT USAGE ON SCHEMA auth TO owner_of_events; ALTER TABLE app.events OWNER TO owner_of_events;
+        DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'app.events'::regclass
+              LOOP EXECUTE format('ALTER TABLE %s OWNER TO owner_of_events', p); END LOOP; END $$;
+        GRANT SELECT ON app.events_p202611 TO reader;
+        ALTER DEFAULT PRIVILEGES FOR ROLE {creator} GRANT ALL ON TABLES TO PUBLIC;
+    """)
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET", lifecycle.uri.replace("postgres@", "lifecycle@"))
+    try:
+        lifecycle.create(policy=lifecycle.policy(premake=1))
+        found = lifecycle.sql(
+            "SELECT relowner::regrole::text AS owner, relacl::text AS acl FROM pg_class WHERE oid IN ('app.events_p202611'::regclass, 'app.events_p202612'::regclass)"
+        )
+        assert found[0] == found[1]
+    finally:
+        lifecycle.sql(f"ALTER DEFAULT PRIVILEGES FOR ROLE {creator} REVOKE ALL ON TABLES FROM PUBLIC")
+        lifecycle.sql("DROP OWNED BY lifecycle, owner_of_events, reader CASCADE; DROP ROLE lifecycle, owner_of_events, reader")

@@ -2,6 +2,8 @@
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -44,10 +46,11 @@ def test_the_pooler_that_we_test_with_loses_what_was_set(database: str) -> None:
         assert len(pids) == 1
 
 
-def test_a_second_connection_that_reaches_another_server_is_refused(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_connection_that_reaches_another_server_is_refused(lifecycle: Lifecycle) -> None:
     with lifecycle.connect() as connection:
         with observer_of(connection) as observer:
             assert observer.execute("SELECT current_setting('search_path')").fetchone() == ("pg_catalog, pg_temp",)
-        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 4711)  # of a process that this server does not have
+        same = {name: getattr(connection.info, name) for name in ("dsn", "password", "host", "port", "hostaddr")}
+        elsewhere: Any = SimpleNamespace(info=SimpleNamespace(**same, backend_pid=4711))  # a process that this server does not have
         with pytest.raises(ServerUnavailableError, match=r"is several servers"):
-            observer_of(connection)
+            observer_of(elsewhere)
