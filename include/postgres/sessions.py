@@ -123,7 +123,7 @@ def still_there(connection: Connection[Any], oid: int, marks: Collection[str]) -
     return _sessions(connection, left) if left else None
 
 
-def advisory_lock_holders(connection: Connection[Any], key: int | str) -> list[Session]:
+def advisory_lock_holders(connection: Connection[Any], key: str) -> list[Session]:
     """Who has one of our advisory locks."""
     return _sessions(connection, rows(connection, "advisory_lock_holders", oid=key))
 

@@ -24,14 +24,15 @@ def advisory_lock(executor: Executor, key: int | str, what: str) -> Iterator[Non
     :raises WaitTooLongError: somebody else has had it for longer than `wait_timeout`.
     """
     connection = executor.connection
+    name = str(key)  # a number would be cast to text, by whatever cast there is
 
     def holders() -> list[Session] | None:
-        taken = row(connection, "advisory_lock_try", oid=key)
-        return None if taken and taken["taken"] else advisory_lock_holders(connection, key)
+        taken = row(connection, "advisory_lock_try", oid=name)
+        return None if taken and taken["taken"] else advisory_lock_holders(connection, name)
 
     executor.wait_until(what, holders)
     try:
         yield
     finally:
         if not connection.closed and not connection.broken:
-            rows(connection, "advisory_lock_release", oid=key)
+            rows(connection, "advisory_lock_release", oid=name)

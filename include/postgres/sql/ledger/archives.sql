@@ -1,6 +1,6 @@
 -- Archives of this table that no later one replaces: what can be restored. A later one replaces an earlier if it is of the same relation, or of
 -- one that was restored from the earlier: a table that merely has the same name holds other rows.
-SELECT archive_id::text AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, snapshot_taken_at, verified_at,
+SELECT pg_catalog.format('%%s', archive_id) AS archive_id, path, manifest_sha256, rows, bytes, snapshot_xmin, shape_digest, proof, snapshot_taken_at, verified_at,
        partition, lower_bound, upper_bound, drill_tried_at
   FROM partition_lifecycle.archive a
  WHERE parent = %(parent)s AND manifest IS NOT NULL

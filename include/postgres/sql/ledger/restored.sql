@@ -1,5 +1,5 @@
 -- Tables that were, or are being, built from archives of this table, and still exist.
-SELECT r.relation_oid::bigint AS oid, r.archive_id::text AS archive_id, r.mode, r.finished_at, n.nspname AS schema, c.relname AS name,
+SELECT r.relation_oid::bigint AS oid, pg_catalog.format('%%s', r.archive_id) AS archive_id, r.mode, r.finished_at, n.nspname AS schema, c.relname AS name,
        EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS attached
   FROM partition_lifecycle.restored r
   JOIN pg_catalog.pg_class c ON c.oid = r.relation_oid
