@@ -74,9 +74,8 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
     connection.autocommit = True
     connection.row_factory = tuple_row  # an Airflow connection may ask for another
     _refuse_old(connection)
-    _refuse_pooler_and_standby(
-        connection, row(connection, "answering_backend") or {}
-    )  # before the first SET, which a pooler would leave to others
+    first = row(connection, "answering_backend") or {}  # before the first SET, which a pooler would leave to others
+    _refuse_pooler_and_standby(connection, first)
     pin_settings(connection, application_name, wait_timeout)
     _refuse_pooler_and_standby(connection, row(connection, "answering_backend") or {})
     _look_after_worker(connection)
