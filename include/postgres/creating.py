@@ -59,7 +59,9 @@ def create_partition(
         )
 
     def work(connection: Connection[Any]) -> None:
-        executor.run_together([statements.set_local_role(table.owner), *_building(table, template, create)])
+        executor.run_together(
+            [statements.set_local_asynchronous_commit(), statements.set_local_role(table.owner), *_building(table, template, create)]
+        )
         oid = _oid(connection, create.name)
         use_identity_index(executor, template, create.name, oid)
         executor.run(statements.reset_role())

@@ -36,6 +36,13 @@ def set_local_role(role: str) -> sql.Composed:
     return sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role))
 
 
+def set_local_asynchronous_commit() -> sql.Composed:
+    """Do not wait for the disk at this transaction's commit (manual 28.4). Only for what the next run does again if a crash takes it: the log
+    is written in order, so whatever relies on it, such as a row in a new partition, is not acknowledged before it is safe as well.
+    """
+    return sql.SQL("SET LOCAL synchronous_commit = off").format()
+
+
 def reset_role() -> sql.Composed:
     """Be the lifecycle role again; only it writes the ledger. RESET ROLE would go back to a role that is set for the one that logs in."""
     return sql.SQL("SET ROLE NONE").format()

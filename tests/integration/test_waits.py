@@ -215,7 +215,7 @@ def test_a_read_of_the_catalog_waits_no_longer_than_wait_timeout_and_says_for_wh
 ) -> None:
     monkeypatch.setattr(lookout, "SAY_EVERY", 0.2)
     with lifecycle.connect(application_name="a person") as person:
-        person.execute(f"LOCK TABLE {OLD} IN ACCESS EXCLUSIVE MODE".encode())
+        person.execute("LOCK TABLE pg_catalog.pg_inherits IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(LockNotAvailableError, match=r"read the catalog"):
             lifecycle.create(policy=lifecycle.policy(wait_timeout="1 s"))
     assert "a person, idle in transaction" in capsys.readouterr().out + caplog.text

@@ -114,3 +114,6 @@ CREATE FUNCTION partition_lifecycle.confirm_retention(confirmed regclass, retent
   ON CONFLICT (table_schema, table_name) DO UPDATE SET retention = excluded.retention, recorded_at = clock_timestamp(), recorded_by = session_user
 $$;
 COMMENT ON FUNCTION partition_lifecycle.confirm_retention IS 'Say that a retention much shorter than the last one is meant, as the policy now has it, such as ''2 months''';
+
+-- What was done with one relation, in a history of many.
+CREATE INDEX event_by_partition ON partition_lifecycle.event (partition_oid, action);
