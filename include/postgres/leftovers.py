@@ -84,9 +84,10 @@ def drop_all_leftovers(
     """
     dropped: list[TableName] = []
     failed: list[PartitionLifecycleError] = []
-    found = leftovers(executor.connection, ledger, [each.oid for each in table.partitions])
+    names = {each.oid: each.name for each in table.partitions}
+    found = leftovers(executor.connection, ledger, names)
     for oid in sorted({each.table_oid for each in found if each.ours}):
-        what = f"drop the leftover indexes of the partition with OID {oid}"
+        what = f'drop leftover indexes of "{names[oid]}"'
         try:
             with advisory_lock(executor, oid, what):  # a worker that was killed may have left its statement running
                 dropped += drop_leftovers(executor, ledger, table, oid)
