@@ -26,8 +26,8 @@ class InfoLog(Protocol):
 
 
 class Lookout:
-    """For the time of a `with` block, says every few seconds for whom the connection waits. Opens a connection of its own only when
-    a statement lasts that long.
+    """For the time of a `with` block, says every few seconds for whom the connection waits. Opens a connection of its own only
+    when it finds a statement going on.
 
     :param what: what the connection is for; see also `doing`.
     :param limit: after which waits end with an error: of the server's `lock_timeout`, or of a `Watch`.
