@@ -163,7 +163,7 @@ def test_a_typo_in_the_reference_date_creates_nothing(lifecycle: Lifecycle) -> N
 def test_rows_in_the_default_partition_stop_only_their_own_month(lifecycle: Lifecycle) -> None:
     lifecycle.create(policy=lifecycle.policy(premake=1))
     lifecycle.sql("CREATE TABLE app.events_default PARTITION OF app.events DEFAULT; INSERT INTO app.events VALUES (1, 1, '2027-01-05')")
-    with pytest.raises(AirflowFailException, match=r"rows in the DEFAULT partition belong into the new one"):
+    with pytest.raises(AirflowFailException, match=r"rows in the DEFAULT partition .* belong into the new one"):
         lifecycle.create()
     assert "events_p202702" in lifecycle.partitions()
     assert not lifecycle.exists("app.events_p202701")
