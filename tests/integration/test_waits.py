@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -348,8 +348,9 @@ def test_a_watch_whose_look_fails_gives_way_and_whose_cancel_fails_tries_again(
             once.concurrently(
                 "detach",
                 sql.SQL("ALTER TABLE app.events DETACH PARTITION app.events_p202408 CONCURRENTLY").format(),
-                lambda: None,
+                lambda _: nullcontext(),
                 lambda: False,
+                [],
             )
         assert time.monotonic() - begun < 2
     assert lost == [True]
