@@ -138,7 +138,7 @@ def test_a_relation_with_the_same_oid_in_another_database_is_another_one(lifecyc
         )
         assert holders(lifecycle, PARENT) == []
         with lifecycle.connect(autocommit=True) as connection:
-            assert advisory_lock_holders(connection, oid(lifecycle, PARENT)) == []
+            assert advisory_lock_holders(connection, str(oid(lifecycle, PARENT))) == []
 
 
 def test_more_sessions_than_anybody_reads_are_counted() -> None:
