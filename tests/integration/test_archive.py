@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.archive.manifest import Manifest
 from include.archive.schema import schema_of
-from include.partitioning.errors import StorageUnavailableError, TransientError
+from include.partitioning.errors import StorageUnavailableError
 from tests.integration.conftest import Lifecycle
 
 OLD = "app.events_p202408"
@@ -178,7 +178,7 @@ def test_rows_that_row_level_security_hides_stop_the_archive(lifecycle: Lifecycl
         lifecycle.sql(
             f"ALTER TABLE {OLD} DISABLE ROW LEVEL SECURITY; REVOKE SELECT ON {OLD} FROM clerk; GRANT SELECT (id) ON {OLD} TO clerk"
         )
-        with pytest.raises(AirflowFailException, match=r"permission denied"):
+        with pytest.raises(AirflowFailException, match=r"may not read .*: GRANT"):
             lifecycle.archive_partition(OLD)
     finally:
         lifecycle.sql("DROP OWNED BY clerk; DROP ROLE clerk")
@@ -312,13 +312,11 @@ def test_a_table_that_is_exchanged_under_its_name_while_the_archive_waits_is_not
     assert archives(lifecycle) == []
 
 
-def test_a_lock_on_another_partition_holds_no_step_up_for_longer_than_wait_timeout(lifecycle: Lifecycle) -> None:
+def test_a_lock_on_another_partition_holds_no_step_up(lifecycle: Lifecycle) -> None:
     with lifecycle.connect() as holder:
-        holder.execute("LOCK TABLE app.events_p202611 IN ACCESS EXCLUSIVE MODE")
-        begun = time.monotonic()
-        with pytest.raises(TransientError, match=r"somebody holds a lock on the table or on one of its partitions"):
-            lifecycle.create(policy=lifecycle.policy(wait_timeout="1 s"))
-        assert time.monotonic() - begun < 10
+        holder.execute("LOCK TABLE app.events_p202610 IN ACCESS EXCLUSIVE MODE")
+        assert OLD in lifecycle.plan()
+        assert "50 rows" in lifecycle.archive_partition(OLD)
 
 
 def test_a_database_in_another_encoding_is_archived_as_well(lifecycle: Lifecycle, server: str, monkeypatch: pytest.MonkeyPatch) -> None:

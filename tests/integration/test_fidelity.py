@@ -496,7 +496,7 @@ def test_rows_hidden_from_their_own_owner_stop_the_archive(lifecycle: Lifecycle,
     policy = lifecycle.policy(table="app.t", partition_key="at", archive={"path": f"file://{lifecycle.archive}", "proof": proof})
     with clerk(lifecycle, monkeypatch, owned):
         lifecycle.sql(f"ALTER TABLE {OLD} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        with pytest.raises(AirflowFailException, match=r"rows would be missing: give the role BYPASSRLS, or run as the table's owner"):
+        with pytest.raises(AirflowFailException, match=r"row-level security of .* hides rows from .*: ALTER ROLE .* BYPASSRLS"):
             lifecycle.archive_partition(OLD, policy=policy)
         assert list(lifecycle.archive.rglob("_manifest.json")) == []
         lifecycle.sql(f"ALTER TABLE {OLD} NO FORCE ROW LEVEL SECURITY")
@@ -518,7 +518,7 @@ def test_one_column_that_the_role_may_not_read_stops_the_archive(lifecycle: Life
     fill(lifecycle, {"a": ["1"], "secret": ["x"]})
     policy = lifecycle.policy(table="app.t", partition_key="at")
     with clerk(lifecycle, monkeypatch, f"GRANT SELECT (a, at), DELETE ON {OLD} TO clerk"):  # DELETE, so that it may lock the table
-        with pytest.raises(AirflowFailException, match=r"permission denied .*grant the role what it lacks"):
+        with pytest.raises(AirflowFailException, match=r"may not read .*: GRANT"):
             lifecycle.archive_partition(OLD, policy=policy)
         assert list(lifecycle.archive.rglob("*.parquet")) == []
         enough = "SELECT (secret)" if lifecycle.version >= 16 else "SELECT"  # LOCK TABLE asked for all columns

@@ -133,7 +133,7 @@ def test_a_hold_of_the_ledgers_second_version_becomes_one_on_its_range(lifecycle
     lifecycle.restore(OLD, hold_until="2090-01-01")
     lifecycle.sql("""
         DROP FUNCTION partition_lifecycle.set_hold, partition_lifecycle.lift_hold, partition_lifecycle.confirm_database, partition_lifecycle.confirm_retention;
-        DROP TABLE partition_lifecycle.home, partition_lifecycle.retention, partition_lifecycle.hold;
+        DROP TABLE partition_lifecycle.home, partition_lifecycle.retention, partition_lifecycle.hold; DROP INDEX partition_lifecycle.event_by_partition;
         DELETE FROM partition_lifecycle.schema_version WHERE version > 2;
         CREATE TABLE partition_lifecycle.hold (system_identifier bigint NOT NULL, database_oid oid NOT NULL, partition_oid oid NOT NULL, partition text NOT NULL,
           held_until timestamptz, reason text NOT NULL, held_at timestamptz NOT NULL DEFAULT now(), database_user name NOT NULL DEFAULT session_user,
