@@ -32,6 +32,9 @@ SELECT ARRAY['archive', 'drop'], p.oid::bigint, pg_catalog.format('"%%s" may not
             ELSE pg_catalog.format('GRANT %%I TO %%I', p.owner, me.role) || CASE WHEN %(server_version)s >= 160000 THEN ' WITH INHERIT TRUE' ELSE '' END END
   FROM me, partition p, membership
  WHERE p.oid = ANY (%(read)s::oid[]) AND NOT pg_catalog.has_table_privilege(me.oid, p.oid, 'SELECT')
+   AND (%(server_version)s < 160000  -- LOCK TABLE asked for the whole table
+        OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                    WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT pg_catalog.has_column_privilege(me.oid, p.oid, a.attnum, 'SELECT')))
 UNION ALL
 SELECT ARRAY['archive', 'drop'], p.oid::bigint, pg_catalog.format('row-level security of "%%s.%%s" hides rows from "%%s"', p.nspname, p.relname, me.role),
        pg_catalog.format('ALTER ROLE %%I BYPASSRLS', me.role)
