@@ -45,6 +45,10 @@ class StatementFailedError(PermanentError):
     """PostgreSQL refused a statement for a reason that trying again does not change."""
 
 
+class RowsInDefaultError(StatementFailedError):
+    """Rows in the DEFAULT partition belong into the one that was to be created."""
+
+
 class SkippedByServerError(PermanentError):
     """PostgreSQL only warned and did nothing, such as ANALYZE by a role that may not."""
 

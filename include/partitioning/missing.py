@@ -1,7 +1,7 @@
 """Desired minus existing: which ranges lack a partition, and what the partition for each is called."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import time
+from datetime import datetime, time
 from itertools import groupby, islice, takewhile
 
 from include.partitioning.bounds import BEGINNING, Bounds, KeyType
@@ -45,10 +45,15 @@ def _window(policy: PartitionPolicy, calendar: Calendar, existing: Sequence[Part
     start = min([horizon.moment, *oldest])
     if horizon.cutoff is not None:
         start = max(start, horizon.cutoff)
+    return Bounds(calendar.holding(start).bounds.lower, end_of_wanted(policy, calendar, horizon))
+
+
+def end_of_wanted(policy: PartitionPolicy, calendar: Calendar, horizon: Horizon) -> datetime:
+    """Where the last of the `premake` upcoming periods ends, exclusive; what lies beyond has no partition yet."""
     last = calendar.holding(horizon.reference)
     for _ in range(policy.premake):
         last = calendar.after(last)
-    return Bounds(calendar.holding(start).bounds.lower, last.bounds.upper)
+    return last.bounds.upper
 
 
 def possible_names(policy: PartitionPolicy, table: PartitionedTable, detached: Sequence[DetachedPartition], horizon: Horizon) -> list[str]:

@@ -55,6 +55,13 @@ class SubscriberPartitions(StrEnum):
     MANAGED = "managed"
 
 
+class DefaultPartition(StrEnum):
+    """What is done about rows in the DEFAULT partition that belong into partitions of their own."""
+
+    REPORT = "report"
+    DRAIN = "drain"
+
+
 class FirstDrop(StrEnum):
     """When a table's first partition may be dropped."""
 
@@ -132,6 +139,11 @@ class PartitionPolicy(_Frozen):
         FirstDrop.ANY_TIME,
         description="any_time, or after_drill: nothing is dropped before one archive of the table was restored and compared.",
         examples=["after_drill"],
+    )
+    default_partition: DefaultPartition = Field(
+        DefaultPartition.REPORT,
+        description="report rows in the DEFAULT partition that belong elsewhere, or drain: move them while the table is in use.",
+        examples=["drain"],
     )
     max_drops_per_run: int = Field(
         12, strict=True, ge=1, le=MOST_MAPPED, description="Most partitions that one run expires.", examples=[12]

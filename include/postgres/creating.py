@@ -11,13 +11,15 @@ from typing import Any
 from psycopg import Connection, sql
 
 from include.partitioning.bounds import Bounds
-from include.partitioning.errors import CatalogMismatchError
+from include.partitioning.default_rows import advice
+from include.partitioning.errors import CatalogMismatchError, RowsInDefaultError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.plan import Create
 from include.postgres import statements
 from include.postgres.blueprints import object_statement
 from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
+from include.postgres.default_rows import rows_within
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
@@ -70,7 +72,18 @@ def create_partition(
         executor.run(statements.set_local_role(table.owner))
         executor.run_briefly(_attaching(table, create), locks=len(locked) - 1)
 
-    executor.transaction(f'create partition "{create.name}" of "{table.name}"', work, locked)
+    what = f'create partition "{create.name}" of "{table.name}"'
+    try:
+        executor.transaction(what, work, locked)
+    except RowsInDefaultError as error:
+        raise _with_counts(executor.connection, table, create, error) from error
+
+
+def _with_counts(connection: Connection[Any], table: PartitionedTable, create: Create, error: RowsInDefaultError) -> RowsInDefaultError:
+    """Which rows they are, counted now that nobody is kept waiting."""
+    assert table.default is not None  # noqa: S101 - the server found rows in it; this is for the type checker
+    found = rows_within(connection, table, table.default.name, create.bounds)
+    return RowsInDefaultError(f"{error}: {found or 'they have gone meanwhile'}; {advice(table.default.name)}")
 
 
 def locked_relations(connection: Connection[Any], table: PartitionedTable) -> list[int]:

@@ -10,6 +10,7 @@ from include.partitioning.errors import (
     LockNotAvailableError,
     MissingPrivilegeError,
     PartitionLifecycleError,
+    RowsInDefaultError,
     ServerUnavailableError,
     StatementFailedError,
     WaitTooLongError,
@@ -47,6 +48,13 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
         return WaitTooLongError(f"{what}: {said}; find what it waited for, or raise wait_timeout")
     if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):
         return ServerUnavailableError(f"{what}: the server is not available: {said}")
+    return _refused(error, what, said)
+
+
+def _refused(error: psycopg.Error, what: str, said: str) -> StatementFailedError:
+    default = error.diag.table_name
+    if isinstance(error, errors.CheckViolation) and default and not error.diag.constraint_name:  # a partition's bounds
+        return RowsInDefaultError(f'{what}: rows in the DEFAULT partition "{default}" belong into the new one')
     return StatementFailedError(f"{what}: {said}{_advice(error)}")
 
 
@@ -62,8 +70,6 @@ def _advice(error: psycopg.Error) -> str:
             return "; something else depends on it: drop or change that first, nothing is ever dropped with CASCADE"
         case errors.ForeignKeyViolation():
             return f'; rows elsewhere refer to it by constraint "{error.diag.constraint_name}": remove them first'
-        case errors.CheckViolation() if error.diag.table_name and not error.diag.constraint_name:  # a partition's bounds
-            return f'; rows in the DEFAULT partition "{error.diag.table_name}" belong into the new one: move them first'
         case errors.RaiseException():
             where = (error.diag.context or "").partition("\n")[0]
             return f"; raised on purpose by {where}: ask whoever wrote that, it may be an event trigger" if where else ""

@@ -10,6 +10,7 @@ from include.postgres.preflight import replicas, waits_ahead
 from include.postgres.privileges import findings, lacking_privileges
 from include.postgres.references import blocked_detaches
 from include.postgres.strays import stray_findings
+from partition_operators.default_rows import default_findings
 from partition_operators.guardrails import why_not_published, why_nothing_goes
 from partition_operators.lifecycle_operator import Step
 
@@ -19,7 +20,7 @@ def findings_beside(step: Step, plan: Plan) -> list[str]:
     stops = [*why_nothing_goes(step), *_server(step, plan), *_privileges(step, plan), *_references(step, plan)]
     strays = stray_findings(step.connection, step.ledger, step.table)
     around = [*_surroundings(step, plan), *_differences(step, plan)]
-    return [*stops, *_publications(step, plan), *_ledger(step), *strays, *around]
+    return [*stops, *_publications(step, plan), *default_findings(step), *_ledger(step), *strays, *around]
 
 
 def _server(step: Step, plan: Plan) -> list[str]:
