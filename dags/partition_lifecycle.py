@@ -19,6 +19,7 @@ from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.archive_partition import ArchivePartitionOperator
 from partition_operators.create_partitions import CreatePartitionsOperator
 from partition_operators.detach_partition import DetachPartitionOperator
+from partition_operators.drain_default import DrainDefaultOperator
 from partition_operators.drop_partition import DropPartitionOperator
 from partition_operators.heal_partitions import HealPartitionsOperator
 from partition_operators.lifecycle_operator import DRY_RUN
@@ -51,6 +52,7 @@ Keeps {premake} partitions (one per {interval}) ready ahead{retention}. Every de
 | --- | --- | --- |
 | plan | reads the catalog; says what will be done, and why | nothing is destroyed in this run |
 | heal | finishes what an interrupted run left | clear it; it goes on where it stopped |
+| drain_default | moves rows of DEFAULT to partitions of their own, if the policy says so | clear it; every row is where it was or belongs |
 | create_partitions | creates what is missing | the others were created; the message names the obstacle |
 | recent_view | keeps the recent view as the policy says | queries see the old definition |
 | expire, for each partition: archive, detach, drop | Parquet, read back and compared; DETACH; DROP | that partition stays; the others go on |
@@ -82,6 +84,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         common: dict[str, Any] = {"policy": policy, "dry_run": DRY_RUN}
         plan = PlanPartitionsOperator(task_id="plan", **common)
         heal = HealPartitionsOperator(task_id="heal", **common)
+        drain = DrainDefaultOperator(task_id="drain_default", trigger_rule=TriggerRule.ALL_DONE, **common)
         create = CreatePartitionsOperator(task_id="create_partitions", trigger_rule=TriggerRule.ALL_DONE, **common)
         recent_view = RefreshRecentViewOperator(task_id="recent_view", trigger_rule=TriggerRule.ALL_DONE, **common)
 
@@ -102,7 +105,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
         report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, **common)
 
-        plan >> heal >> create >> expire.expand(partition=plan.output) >> measure >> reindex >> analyze >> report
+        plan >> heal >> drain >> create >> expire.expand(partition=plan.output) >> measure >> reindex >> analyze >> report
         create >> recent_view >> report
     # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
     dag.params.update(PARAMS)

@@ -10,7 +10,7 @@ from operator import add
 from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import Calendar, Period
 from include.partitioning.expiry import Horizon
-from include.partitioning.missing import end_of_wanted, name_of_piece
+from include.partitioning.missing import end_of_wanted, name_of_piece, possible_names_of_piece
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, PartitionedTable
 from include.partitioning.plan import Create
@@ -104,6 +104,11 @@ def sort_out(
         else:
             away.append(group)
     return SortedRows(table.default.name, tuple(movable), _together(away), _together(later), contents.nowhere)
+
+
+def possible_names_for(policy: PartitionPolicy, table: PartitionedTable, found: SortedRows) -> list[str]:
+    """Every name that `creates_for` may give."""
+    return [name for each in found.movable for bounds in each.free for name in possible_names_of_piece(policy, table, each.period, bounds)]
 
 
 def creates_for(policy: PartitionPolicy, table: PartitionedTable, found: SortedRows, taken_names: Mapping[str, str]) -> Iterator[Create]:

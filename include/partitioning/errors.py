@@ -69,6 +69,10 @@ class RestoreRefusedError(PermanentError):
     """An archive cannot be restored as was asked. What had been built for it is gone again."""
 
 
+class DrainRefusedError(PermanentError):
+    """Rows of DEFAULT cannot be moved, or were not moved faithfully. What had been built for it is gone again, and DEFAULT is as it was."""
+
+
 class LedgerTooNewError(PermanentError):
     """The bookkeeping schema was written by a newer version of this package."""
 

@@ -63,10 +63,14 @@ def possible_names(policy: PartitionPolicy, table: PartitionedTable, detached: S
     free = ((period, bounds) for period, parts in pieces for bounds in parts if not any(bounds.overlaps(other) for other in away))
     names: list[str] = []
     for period, bounds in islice(free, policy.max_creates_per_run):  # a plan with more of them creates none
-        names.append(_plain_name(policy, table, period))
-        if bounds != period.bounds:
-            names.append(_name_of_part(policy, table, period, bounds))
+        names += possible_names_of_piece(policy, table, period, bounds)
     return names
+
+
+def possible_names_of_piece(policy: PartitionPolicy, table: PartitionedTable, period: Period, bounds: Bounds) -> list[str]:
+    """The names of which `name_of_piece` takes one."""
+    plain = _plain_name(policy, table, period)
+    return [plain] if bounds == period.bounds else [plain, _name_of_part(policy, table, period, bounds)]
 
 
 def name_of_piece(

@@ -93,18 +93,23 @@ def locked_relations(connection: Connection[Any], table: PartitionedTable) -> li
     return [table.oid, *default, *joined]
 
 
-def like_parent(table: PartitionedTable, template: Template, name: TableName, bounds: Bounds, *, indexes: bool = True) -> sql.Composed:
+def like_parent(
+    table: PartitionedTable, template: Template, name: TableName, bounds: Bounds | None, *, indexes: bool = True
+) -> sql.Composed:
     """A table with the parent's columns and constraints, and a CHECK on its bounds.
 
     EXCLUDING IDENTITY: from 17 on partitions share the parent's, and ATTACH refuses a table with its own.
 
+    :param bounds: None for a DEFAULT partition.
     :param indexes: False for a table that is filled first: building them once is faster than keeping them up row by row.
     """
-    check = statements.bounds_check(fitted(name.name, "_bounds"), table.key, table.key_type, bounds)
+    check: sql.Composed = sql.SQL("").format()
+    if bounds is not None:
+        check = sql.SQL(", {}").format(statements.bounds_check(fitted(name.name, "_bounds"), table.key, table.key_type, bounds))
     without = sql.SQL("" if indexes else " EXCLUDING INDEXES")
     parts = [
         sql.SQL("CREATE UNLOGGED TABLE") if template.unlogged else sql.SQL("CREATE TABLE"),
-        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY{}, {})").format(
+        sql.SQL("{} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY{}{})").format(
             statements.named(name), statements.named(table.name), without, check
         ),
     ]

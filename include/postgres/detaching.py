@@ -70,7 +70,7 @@ def detach_partition(executor: Executor, ledger: Ledger, policy: PartitionPolicy
             _detach(executor, table, target.name, target.oid)
     if is_pending(connection, table, target.oid):
         _finalize(executor, table, target.name, target.oid)
-    _drop_outgoing_foreign_keys(executor, table, target.name, target.oid)
+    drop_outgoing_foreign_keys(executor, table, target.name, target.oid)
     _record(executor, ledger, policy, table, target)
 
 
@@ -154,7 +154,7 @@ def _check_detached(connection: Connection[Any], table: PartitionedTable, name: 
         )
 
 
-def _drop_outgoing_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
+def drop_outgoing_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
     """Each in a transaction of its own: it locks the referenced table exclusively, for that moment only."""
     for key in rows(executor.connection, "outgoing_foreign_keys", oid=oid):
         _drop_foreign_key(executor, table, name, oid, key)

@@ -17,9 +17,21 @@ _FIRES = {"A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 def dressing_statements(template: Template, name: TableName) -> list[sql.Composed]:
     """Objects, privileges, row-level security and replica identity."""
+    return [*trigger_statements(template, name), *quiet_dressing_statements(template, name)]
+
+
+def trigger_statements(template: Template, name: TableName) -> list[sql.Composed]:
+    """The triggers, and when they fire."""
     return [
-        *(_own_object(each, name, template) for each in template.own_objects),
+        *(_own_object(each, name, template) for each in template.own_objects if each.sort == "trigger"),
         *(_trigger_state(each, name) for each in template.own_objects if each.fires in _FIRES),
+    ]
+
+
+def quiet_dressing_statements(template: Template, name: TableName) -> list[sql.Composed]:
+    """All but the triggers, which would fire while the table is being filled."""
+    return [
+        *(_own_object(each, name, template) for each in template.own_objects if each.sort != "trigger"),
         *(_revoke(each, name) for each in template.surplus),
         *(_grant(each, name) for each in template.grants),
         *_row_security(template, name),

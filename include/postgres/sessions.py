@@ -128,6 +128,16 @@ def advisory_lock_holders(connection: Connection[Any], key: str) -> list[Session
     return _sessions(connection, rows(connection, "advisory_lock_holders", oid=key))
 
 
+def snapshots(connection: Connection[Any]) -> dict[str, Row]:
+    """Who holds a snapshot of this database now, by a name that only that transaction ever has."""
+    return {each["transaction"]: each for each in rows(connection, "older_snapshots")}
+
+
+def snapshot_holders(connection: Connection[Any], held: Sequence[Row]) -> list[Session]:
+    """The sessions of these snapshots."""
+    return _sessions(connection, held)
+
+
 def _sessions(connection: Connection[Any], held: Sequence[Row]) -> list[Session]:
     """Those of the holders that are still there."""
     holds = {(each["pid"], each["prepared"]): each["holds"] for each in held}

@@ -79,6 +79,14 @@ def finalize(parent: TableName, partition: TableName) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} DETACH PARTITION {} FINALIZE").format(named(parent), named(partition))
 
 
+def add_constraint(table: TableName, constraint: str, definition: str) -> sql.Composed:
+    """ACCESS EXCLUSIVE on the table; what is not NOT VALID is checked at once.
+
+    :param definition: as the server prints it.
+    """
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(named(table), sql.Identifier(constraint), server_text(definition))
+
+
 def drop_constraint(table: TableName, constraint: str) -> sql.Composed:
     """For a foreign key: ACCESS EXCLUSIVE on the referenced table as well, for the moment of the transaction."""
     return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
@@ -97,9 +105,49 @@ def lock_exclusively(table: TableName, *, only: bool = False) -> sql.Composed:
     return sql.SQL("LOCK TABLE {}{} IN ACCESS EXCLUSIVE MODE").format(sql.SQL("ONLY ") if only else sql.SQL(""), named(table))
 
 
+def lock_only(table: TableName, mode: str) -> sql.Composed:
+    """Lock a partitioned table without its partitions, or a table without those that inherit from it."""
+    return sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(named(table), sql.SQL(mode))
+
+
+def attach_default(parent: TableName, partition: TableName) -> sql.Composed:
+    """As `attach`; its rows are read for any that belong elsewhere."""
+    return sql.SQL("ALTER TABLE {} ATTACH PARTITION {} DEFAULT").format(named(parent), named(partition))
+
+
+def set_schema(table: TableName, schema: str) -> sql.Composed:
+    """ACCESS EXCLUSIVE on the table; its indexes and constraints come along, its extended statistics do not."""
+    return sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(named(table), sql.Identifier(schema))
+
+
+def set_schema_of_statistics(statistics: TableName, schema: str) -> sql.Composed:
+    """Of an extended statistics object."""
+    return sql.SQL("ALTER STATISTICS {} SET SCHEMA {}").format(named(statistics), sql.Identifier(schema))
+
+
+def comment_on_table(table: TableName, text: str) -> sql.Composed:
+    """SHARE UPDATE EXCLUSIVE on the table."""
+    return sql.SQL("COMMENT ON TABLE {} IS {}").format(named(table), sql.Literal(text))
+
+
 def drop_table(table: TableName) -> sql.Composed:
     """Never CASCADE: what depends on it stops the drop."""
     return sql.SQL("DROP TABLE {} RESTRICT").format(named(table))
+
+
+def drop_function(function: TableName) -> sql.Composed:
+    """One of which there is only one with this name."""
+    return sql.SQL("DROP FUNCTION {} RESTRICT").format(named(function))
+
+
+def create_schema(schema: str, owner: str) -> sql.Composed:
+    """A schema that belongs to `owner`."""
+    return sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(sql.Identifier(schema), sql.Identifier(owner))
+
+
+def drop_schema(schema: str) -> sql.Composed:
+    """RESTRICT: what somebody else has put there stops it."""
+    return sql.SQL("DROP SCHEMA {} RESTRICT").format(sql.Identifier(schema))
 
 
 def drop_index(index: TableName) -> sql.Composed:

@@ -91,7 +91,11 @@ class Template:
 def read_template(connection: Connection[Any], table: PartitionedTable) -> Template:
     """The newest ordinary partition's properties, or the parent's privileges and tablespace where there is no partition."""
     siblings = [each for each in table.partitions if each.kind is Kind.TABLE and each.bounds is not None and not each.detach_pending]
-    sibling = siblings[-1] if siblings else None
+    return template_of(connection, table, siblings[-1] if siblings else None)
+
+
+def template_of(connection: Connection[Any], table: PartitionedTable, sibling: Partition | None) -> Template:
+    """The properties of this partition, or the parent's where it is None."""
     model = sibling.oid if sibling else table.oid
     found = row(connection, "template", model=model, parent=table.oid) or {}
     return Template(

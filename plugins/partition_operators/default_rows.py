@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from include.partitioning.default_rows import SortedRows, creates_for, findings_of, sort_out
+from include.partitioning.default_rows import SortedRows, creates_for, findings_of, possible_names_for, sort_out
 from include.partitioning.errors import MissingPrivilegeError, WaitTooLongError
 from include.partitioning.expiry import Horizon
 from include.partitioning.partition import Kind, Partition
@@ -40,5 +40,5 @@ def sorted_rows(step: Step, default: Partition, longest: timedelta) -> SortedRow
 
 def creates_from(step: Step, found: SortedRows) -> Iterator[Create]:
     """Partitions that rows of DEFAULT can be moved to."""
-    names = catalog.names_in_schema(step.connection, step.table.name.schema)
+    names = catalog.names_taken(step.connection, step.table.name.schema, possible_names_for(step.policy, step.table, found))
     return creates_for(step.policy, step.table, found, names)

@@ -53,7 +53,8 @@ def upstream(dag: Any, task_id: str) -> set[str]:
 def test_the_tasks_stand_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
     assert upstream(dag, "heal") == {"plan"}
-    assert upstream(dag, "create_partitions") == {"heal"}
+    assert upstream(dag, "drain_default") == {"heal"}
+    assert upstream(dag, "create_partitions") == {"drain_default"}
     assert upstream(dag, "expire.archive_partition") == {"plan", "create_partitions"}
     assert upstream(dag, "expire.detach_partition") == {"plan", "expire.archive_partition"}
     assert upstream(dag, "expire.drop_partition") == {"plan", "expire.detach_partition"}
@@ -65,7 +66,7 @@ def test_the_tasks_stand_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPa
 def test_a_failure_stops_only_what_depends_on_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
     rules = {task.task_id: TriggerRule(task.trigger_rule).value for task in dag.tasks}
-    goes_on = {"create_partitions", "recent_view", "expire.archive_partition", "measure_bloat", "analyze", "report"}
+    goes_on = {"drain_default", "create_partitions", "recent_view", "expire.archive_partition", "measure_bloat", "analyze", "report"}
     assert {task for task, rule in rules.items() if rule == "all_done"} == goes_on
     assert {rules[task] for task in ("heal", "expire.detach_partition", "expire.drop_partition", "reindex_partition")} == {"all_success"}
 

@@ -18,6 +18,7 @@ from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.archive_partition import ArchivePartitionOperator
 from partition_operators.create_partitions import CreatePartitionsOperator
 from partition_operators.detach_partition import DetachPartitionOperator
+from partition_operators.drain_default import DrainDefaultOperator
 from partition_operators.drop_partition import DropPartitionOperator
 from partition_operators.heal_partitions import HealPartitionsOperator
 from partition_operators.lifecycle_operator import LifecycleOperator
@@ -78,6 +79,10 @@ class Lifecycle:
 
     def create(self, **arguments: Any) -> list[str]:
         names: list[str] = self.run(CreatePartitionsOperator, **arguments)
+        return names
+
+    def drain(self, **arguments: Any) -> list[str]:
+        names: list[str] = self.run(DrainDefaultOperator, **arguments)
         return names
 
     def archive_partition(self, partition: str, **arguments: Any) -> str:

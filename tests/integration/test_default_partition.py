@@ -58,3 +58,33 @@ def test_a_partition_whose_rows_are_in_default_is_refused_with_their_number_and_
     ):
         lifecycle.create(policy=lifecycle.policy(table="app.loose", partition_key="at"))
     assert lifecycle.exists("app.loose_p202701")
+
+
+def drain(lifecycle: Lifecycle, table: str = "app.events", key: str = "created_at", **policy: Any) -> list[str]:
+    return lifecycle.drain(policy=lifecycle.policy(table=table, partition_key=key, default_partition="drain", **policy))
+
+
+def rows_by_table(lifecycle: Lifecycle, table: str) -> dict[str, int]:
+    found = lifecycle.sql(f"SELECT tableoid::regclass::text AS name, count(*) AS rows FROM {table} GROUP BY 1")
+    return {each["name"]: each["rows"] for each in found}
+
+
+def strays(lifecycle: Lifecycle) -> list[str]:
+    """What a drain could leave behind: schemas, triggers, functions."""
+    found = lifecycle.sql(
+        "SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'partition_lifecycle_drain%%' AND nspname <> 'partition_lifecycle_drill'"
+        " UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE '00%%'"
+    )
+    return [each["name"] for each in found]
+
+
+def test_rows_are_moved_to_partitions_of_their_own_and_the_rest_stays(lifecycle: Lifecycle) -> None:
+    lifecycle.sql(LOOSE)
+    before = lifecycle.sql("SELECT id, at::text, note FROM app.loose ORDER BY id")
+    assert drain(lifecycle, "app.loose", "at") == ["app.loose_p202005", "app.loose_p202610", "app.loose_p202612"]
+    assert lifecycle.sql("SELECT id, at::text, note FROM app.loose ORDER BY id") == before
+    assert rows_by_table(lifecycle, "app.loose") == {
+        "app.loose_p202005": 2, "app.loose_p202610": 1, "app.loose_p202611": 1, "app.loose_p202612": 1, "app.loose_default": 5,
+    }  # fmt: skip
+    assert strays(lifecycle) == []
+    assert drain(lifecycle, "app.loose", "at") == []
