@@ -18,8 +18,8 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.plan import Create
 from include.postgres import statements
 from include.postgres.blueprints import object_statement
-from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
 from include.postgres.default_rows import rows_within
+from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event

@@ -149,15 +149,27 @@ END""").format(rows=images.thing(ROWS), columns=images.stored, values=images.val
 
 
 def _replay(images: Images) -> sql.Composed:
-    """Make changes that were noted. Exactly those that are seen are removed: one with a lower number may be committed later."""
+    """Make changes that were noted: of the oldest, what they amount to for each image; those that are gone first.
+
+    Exactly the changes that are seen are taken: one with a lower number may be committed later.
+    """
     body = sql.SQL("""
 DECLARE change record;
 BEGIN
   entries := 0; made := 0;
-  FOR change IN SELECT c.number, c.gone, c.image FROM {changes} c ORDER BY c.number LIMIT most LOOP
-    IF (change.gone AND {remove}(change.image)) OR (NOT change.gone AND {add}(change.image)) THEN made := made + 1; END IF;
-    DELETE FROM {changes} c WHERE c.number = change.number;
-    entries := entries + 1;
+  FOR change IN
+    WITH taken AS (
+      DELETE FROM {changes} c WHERE c.number IN (SELECT n.number FROM {changes} n ORDER BY n.number LIMIT most) RETURNING c.gone, c.image
+    )
+    SELECT (pg_catalog.array_agg(t.image))[1] AS image, pg_catalog.count(*) AS noted, pg_catalog.sum(CASE WHEN t.gone THEN -1 ELSE 1 END) AS more
+      FROM taken t
+     GROUP BY pg_catalog.textin(pg_catalog.record_out(t.image))
+     ORDER BY 3
+  LOOP
+    entries := entries + change.noted;
+    FOR each IN 1 .. pg_catalog.abs(change.more) LOOP
+      IF (change.more < 0 AND {remove}(change.image)) OR (change.more > 0 AND {add}(change.image)) THEN made := made + 1; END IF;
+    END LOOP;
   END LOOP;
 END""").format(changes=images.thing(CHANGES), remove=images.thing("remove"), add=images.thing("add"))
     return _function(images, "replay", sql.SQL("(most bigint, OUT entries bigint, OUT made bigint)"), body)

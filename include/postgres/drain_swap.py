@@ -15,9 +15,9 @@ from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.creating import locked_relations
-from include.postgres.dressing import trigger_statements
 from include.postgres.drain_functions import drop_triggers
 from include.postgres.drain_scratch import Scratch, look
+from include.postgres.dressing import trigger_statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event

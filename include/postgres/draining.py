@@ -20,12 +20,12 @@ from include.partitioning.plan import Create
 from include.postgres import catalog, statements
 from include.postgres.blueprints import object_statement, table_objects
 from include.postgres.creating import like_parent
-from include.postgres.dressing import column_statements, quiet_dressing_statements, use_identity_index
 from include.postgres.drain_functions import KEEP, REFUSE_TRUNCATE, Images, follow_changes, functions, triggers
 from include.postgres.drain_proof import compare
 from include.postgres.drain_remains import DrainRemains
 from include.postgres.drain_scratch import IN_SYNC, Scratch, copy_rows, create_rows, look
 from include.postgres.drain_swap import BehindError, NewTable, Swap, fresh_snapshot, oid_of, replay
+from include.postgres.dressing import column_statements, quiet_dressing_statements, use_identity_index
 from include.postgres.executor import Executor
 from include.postgres.failures import translated
 from include.postgres.foreign_keys import add_foreign_key, foreign_keys_of
@@ -39,7 +39,7 @@ Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 MOST_TABLES = 24
 """Partitions in one exchange: each takes about 4 ms while everybody waits."""
 
-AT_ONCE = 1000
+AT_ONCE = 20_000
 """Noted changes that are made in one transaction."""
 
 MOST_CHECKED_BY_ATTACH = 50_000

@@ -221,7 +221,7 @@ def test_a_transaction_that_does_not_see_the_copy_is_made_up_for(lifecycle: Life
 
 
 def in_sync(lifecycle: Lifecycle) -> bool:
-    return lifecycle.value("SELECT count(*) FROM pg_description WHERE description = 'every committed change is in here'") == 1
+    return bool(lifecycle.value("SELECT count(*) FROM pg_description WHERE description = 'every committed change is in here'"))
 
 
 def test_rows_that_a_session_without_triggers_wrote_stop_the_exchange(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,8 +93,10 @@ def exchanges(crowd: Crowd, connection: psycopg.Connection[Any], dice: random.Ra
     """Two rows change their amounts, the sum stays."""
     one, other = sorted(dice.sample(range(STILL + 1, ROWS + 1), 2))
     with connection.transaction():
-        crowd.timed(connection, "UPDATE app.money SET amount = amount - 7 WHERE id = %s", one)
-        crowd.timed(connection, "UPDATE app.money SET amount = amount + 7 WHERE id = %s", other)
+        less = crowd.timed(connection, "UPDATE app.money SET amount = amount - 7 WHERE id = %s RETURNING id", one)
+        more = crowd.timed(connection, "UPDATE app.money SET amount = amount + 7 WHERE id = %s RETURNING id", other)
+        if len(less) + len(more) < 2:  # one of them is just being replaced by somebody
+            raise psycopg.Rollback
 
 
 def moves(crowd: Crowd, connection: psycopg.Connection[Any], dice: random.Random) -> None:
