@@ -241,6 +241,23 @@ def test_rows_that_a_session_without_triggers_wrote_stop_the_exchange(lifecycle:
     assert lifecycle.value("SELECT count(*) FROM app.events_default") == 41
 
 
+def test_changes_that_are_noted_at_the_last_instant_stop_the_exchange(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    lifecycle.sql(LOST)
+    prove = Drainer._prove
+
+    def prove_too_early(self: Drainer, *arguments: Any) -> int | None:
+        moved = prove(self, *arguments)
+        schema = self._scratch.building
+        lifecycle.sql(f'INSERT INTO "{schema}"."00_changes" (gone, image) SELECT true, r FROM "{schema}"."00_rows" r LIMIT 1')
+        return moved
+
+    monkeypatch.setattr(Drainer, "_prove", prove_too_early)
+    with pytest.raises(AirflowFailException, match=r"its copy holds 39 rows, it holds 40"):
+        drain(lifecycle)
+    assert lifecycle.value("SELECT count(*) FROM app.events_default") == 40
+    assert strays(lifecycle) == []
+
+
 def test_an_ordinary_owner_drains_too_and_writers_need_no_rights_on_the_copy(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
     lifecycle.sql(LOST)
     name = psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]

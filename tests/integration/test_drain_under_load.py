@@ -81,7 +81,7 @@ def reads_repeatably(crowd: Crowd, connection: psycopg.Connection[Any], dice: ra
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         crowd.timed(connection, "SELECT count(*) FROM app.other")  # a snapshot, but no lock on the table
-        time.sleep(dice.random() * 0.4)
+        time.sleep(dice.random() * 1.5)
         crowd.look(connection, "a transaction")
         first = crowd.timed(connection, ALL)
         time.sleep(dice.random() * 0.4)
