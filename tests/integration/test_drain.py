@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from psycopg import errors
 
 from include.partitioning.errors import WaitTooLongError
-from include.postgres import draining
+from include.postgres import drain_refusals, draining
+from include.postgres.drain_copy import Copy
 from include.postgres.draining import Drainer
 from tests.integration.conftest import Lifecycle
 
@@ -154,7 +155,7 @@ def test_what_would_not_survive_is_refused_and_nothing_is_touched(lifecycle: Lif
 
 
 def test_many_rows_of_which_none_is_found_quickly_are_refused(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draining, "MOST_ROWS_WITHOUT_INDEX", 39)
+    monkeypatch.setattr(drain_refusals, "MOST_ROWS_WITHOUT_INDEX", 39)
     lifecycle.sql(
         "CREATE TABLE app.bare (at timestamptz) PARTITION BY RANGE (at); CREATE TABLE app.bare_default PARTITION OF app.bare DEFAULT"
     )
@@ -177,7 +178,7 @@ def test_an_older_snapshot_is_waited_for_and_named_and_the_next_run_goes_on(life
         lifecycle.sql("INSERT INTO app.events VALUES (99, 1, '2026-12-31')")
     with pytest.raises(errors.ObjectInUse, match="are being moved"):
         lifecycle.sql("TRUNCATE app.events_default")
-    monkeypatch.setattr(Drainer, "_begin", None)  # it is not copied anew
+    monkeypatch.setattr(Copy, "run", None)  # it is not copied anew
     assert drain(lifecycle) == ["app.events_p202002", "app.events_p202612"]
     assert lifecycle.value("SELECT count(*) FROM app.events_p202612") == 20
     assert strays(lifecycle) == []
