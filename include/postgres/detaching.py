@@ -155,19 +155,20 @@ def _check_detached(connection: Connection[Any], table: PartitionedTable, name: 
 
 
 def drop_outgoing_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int) -> None:
-    """Each in a transaction of its own: it locks the referenced table exclusively, for that moment only."""
-    for key in rows(executor.connection, "outgoing_foreign_keys", oid=oid):
-        _drop_foreign_key(executor, table, name, oid, key)
+    """In one transaction for each table that they refer to: it locks that table exclusively, once and for that moment only."""
+    keys = rows(executor.connection, "outgoing_foreign_keys", oid=oid)
+    for referenced in dict.fromkeys(key["referenced_oid"] for key in keys):
+        _drop_foreign_keys(executor, table, name, oid, [key for key in keys if key["referenced_oid"] == referenced])
 
 
-def _drop_foreign_key(executor: Executor, table: PartitionedTable, name: TableName, oid: int, key: Row) -> None:
-    referenced = TableName(key["referenced_schema"], key["referenced_name"])
-    statement = statements.drop_constraint(name, key["name"])
+def _drop_foreign_keys(executor: Executor, table: PartitionedTable, name: TableName, oid: int, keys: list[Row]) -> None:
+    referenced = TableName(keys[0]["referenced_schema"], keys[0]["referenced_name"])
+    names = [str(key["name"]) for key in keys]
     with executor.role(table.owner):
         executor.transaction(
-            f'drop foreign key "{key["name"]}" of "{name}" to "{referenced}"',
-            lambda _: _drop_constraint(executor, name, oid, statement),
-            [key["referenced_oid"], oid],
+            f'drop foreign key "{", ".join(names)}" of "{name}" to "{referenced}"',
+            lambda _: _drop_constraint(executor, name, oid, statements.drop_constraint(name, *names)),
+            [keys[0]["referenced_oid"], oid],
         )
 
 

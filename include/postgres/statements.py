@@ -87,9 +87,10 @@ def add_constraint(table: TableName, constraint: str, definition: str) -> sql.Co
     return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(named(table), sql.Identifier(constraint), server_text(definition))
 
 
-def drop_constraint(table: TableName, constraint: str) -> sql.Composed:
+def drop_constraint(table: TableName, *constraints: str) -> sql.Composed:
     """For a foreign key: ACCESS EXCLUSIVE on the referenced table as well, for the moment of the transaction."""
-    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(constraint))
+    drops = sql.SQL(", ").join(sql.SQL("DROP CONSTRAINT {}").format(sql.Identifier(each)) for each in constraints)
+    return sql.SQL("ALTER TABLE {} {}").format(named(table), drops)
 
 
 def validate_constraint(table: TableName, constraint: str) -> sql.Composed:

@@ -5,17 +5,20 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.names import TableName, fitted
+from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.postgres import statements
+from include.postgres.incomplete_indexes import IncompleteIndex, incomplete_indexes, ours
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import RestoredTable
 from include.postgres.leftovers import leftovers
-from include.postgres.queries import Row, rows
+from include.postgres.queries import rows
 
 
 def stray_findings(connection: Connection[Any], ledger: Ledger, table: PartitionedTable) -> list[str]:
     """One sentence for each table, index or half-built partitioned index that no step of ours will finish or remove."""
+    incomplete = incomplete_indexes(connection, table)
+    mine = ours(ledger, table, incomplete)
     return [
         *forgotten_tables(connection, ledger, table),
         *(
@@ -24,7 +27,7 @@ def stray_findings(connection: Connection[Any], ledger: Ledger, table: Partition
             if each.why_left is not None and not each.being_built
         ),
         *(_unfinished(each) for each in ledger.restored(table.cluster) if not each.finished),
-        *(_incomplete(table, each) for each in rows(connection, "incomplete_indexes", parent=table.oid)),
+        *(_incomplete(table, each) for each in incomplete if each not in mine),
     ]
 
 
@@ -59,22 +62,10 @@ def _unfinished(restored: RestoredTable) -> str:
     )
 
 
-def _incomplete(table: PartitionedTable, found: Row) -> str:
-    index = TableName(found["schema"], found["name"])
-    said = f'index "{index}" of "{table.name}" is invalid'
-    if not found["missing"]:
+def _incomplete(table: PartitionedTable, index: IncompleteIndex) -> str:
+    said = f'index "{index.name}" of "{table.name}" is invalid'
+    if index.partition is None:
         return f"{said} although every partition has a valid part of it: drop it, and build it anew"
-    partition = TableName(found["partition_schema"], found["partition_name"])
-    others = f", and so on for {found['missing'] - 1} more" if found["missing"] > 1 else ""
-    repair = "; ".join(each.as_string() for each in _repair(index, partition, found))
-    return f'{said}: {found["missing"]} partitions lack a valid part of it, "{partition}" for one; as the owner: {repair}{others}'
-
-
-def _repair(index: TableName, partition: TableName, found: Row) -> list[sql.Composed]:
-    """For one partition: rebuild the part that it has, or build one; then attach it."""
-    if found["part_name"] is not None:
-        part = TableName(found["part_schema"], found["part_name"])
-        return [statements.reindex(part), statements.attach_index(index, part)]
-    part = TableName(partition.schema, fitted(partition.name, f"_{index.name[:24]}"))
-    definition = statements.server_text(found["after"])
-    return [statements.create_index(part.name, partition, definition, unique=found["is_unique"]), statements.attach_index(index, part)]
+    others = f", and so on for {index.missing - 1} more" if index.missing > 1 else ""
+    repair = f"{index.build.as_string()}; {index.attach.as_string()}"
+    return f'{said}: {index.missing} partitions lack a valid part of it, "{index.partition}" for one; as the owner: {repair}{others}'

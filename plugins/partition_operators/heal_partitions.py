@@ -6,6 +6,7 @@ from include.partitioning.confirmation import why_shortened
 from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
 from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
+from include.postgres.incomplete_indexes import complete_indexes, incomplete_indexes, ours
 from include.postgres.leftovers import drop_all_leftovers, leftovers
 from include.postgres.strays import forgotten_tables
 from include.postgres.table_lock import advisory_lock, table_lock
@@ -16,8 +17,9 @@ class HealPartitionsOperator(LifecycleOperator):
     """Finish what an interrupted run of ours left half done.
 
     A detach that was announced in the ledger and is pending is finalized; one that succeeded but was not written down is written
-    down, and its outgoing foreign keys are dropped. Invalid indexes that interrupted builds of ours left on partitions are dropped. What somebody
-    else left half done is named by the plan and not touched; tables that look like forgotten partitions are warned of.
+    down, and its outgoing foreign keys are dropped. Invalid indexes that interrupted builds of ours left on partitions are dropped; an index
+    of the table that we began and that partitions lack is completed. What somebody else left half done is named by the plan and not
+    touched; tables that look like forgotten partitions are warned of.
 
     **When it fails**, run it again: the message says for whom it waited. Expiring other partitions goes on.
 
@@ -28,14 +30,15 @@ class HealPartitionsOperator(LifecycleOperator):
     ui_color = "#e8f5e9"
 
     def perform(self, step: Step) -> list[str]:
-        """Return the names of the partitions that were healed, and of the indexes that were dropped."""
+        """Return the names of the partitions that were healed, and of the indexes that were dropped or completed."""
         for finding in forgotten_tables(step.connection, step.ledger, step.table):
             self.log.warning("%s", finding)
         detached, errors = self._finish_detaches(step)
         dropped, more = self._drop_leftovers(step)
-        if errors or more:
-            raise all_of([*errors, *more])
-        healed = [*detached, *dropped]
+        completed, still_more = self._complete_indexes(step)
+        if errors or more or still_more:
+            raise all_of([*errors, *more, *still_more])
+        healed = [*detached, *dropped, *completed]
         verb = "would heal" if step.dry_run else "healed"
         self.log.info("%s %s", verb, ", ".join(healed)) if healed else self.log.info("nothing was left half done")
         return healed
@@ -64,6 +67,12 @@ class HealPartitionsOperator(LifecycleOperator):
             return [str(each.name) for each in found if each.why_left is None], []
         dropped, errors = drop_all_leftovers(step.executor, step.ledger, step.table)
         return [str(each) for each in dropped], errors
+
+    def _complete_indexes(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:
+        if step.dry_run:
+            return [str(each.name) for each in ours(step.ledger, step.table, incomplete_indexes(step.connection, step.table))], []
+        completed, errors = complete_indexes(step.executor, step.ledger, step.table)
+        return [str(each) for each in completed], errors
 
     def _note_retention(self, step: Step) -> None:
         """In every run, so that a much shorter one is noticed in the first that has it, whatever expires in it."""

@@ -159,6 +159,21 @@ def test_with_a_default_partition_it_takes_the_plain_way_and_says_who_is_in_it(l
     assert "events_p202408" not in lifecycle.partitions()
 
 
+def test_several_foreign_keys_to_one_table_lock_it_exclusively_once(
+    lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lifecycle.sql("""
+        ALTER TABLE app.events ADD COLUMN approved_by integer REFERENCES auth.users, ADD COLUMN place integer;
+        CREATE TABLE auth.places (id integer PRIMARY KEY); ALTER TABLE app.events ADD FOREIGN KEY (place) REFERENCES auth.places;
+    """)
+    lifecycle.archive_partition(OLD)
+    capsys.readouterr()
+    lifecycle.detach(OLD)
+    dropped = [line for line in (capsys.readouterr().out + caplog.text).splitlines() if "DROP CONSTRAINT" in line]
+    assert [line.count("DROP CONSTRAINT") for line in dropped] == [2, 1]
+    assert foreign_keys(lifecycle, OLD) == 0
+
+
 def test_an_incoming_foreign_key_is_refused_by_its_name_and_nothing_is_left_pending(lifecycle: Lifecycle) -> None:
     lifecycle.sql("""
         CREATE TABLE app.notes (event_id bigint, at timestamptz, CONSTRAINT notes_event FOREIGN KEY (event_id, at) REFERENCES app.events (id, created_at));

@@ -163,6 +163,22 @@ def test_an_index_of_the_parent_that_partitions_lack_is_named_with_statements_th
     assert findings(lifecycle) == []
 
 
+def test_an_index_of_the_parent_that_we_began_is_completed_partition_by_partition(lifecycle: Lifecycle) -> None:
+    lifecycle.heal()  # installs the ledger
+    lifecycle.sql("CREATE INDEX by_note ON ONLY app.events (note)")
+    lifecycle.sql("""
+        INSERT INTO partition_lifecycle.event (action, outcome, parent, partition_oid, detail)
+        VALUES ('index', 'began', 'app.events', 'app.events'::regclass, 'app.by_note')
+    """)
+    assert not [each for each in findings(lifecycle) if "by_note" in each]  # ours needs nobody
+    assert lifecycle.heal(dry_run=True) == ["app.by_note"]
+    assert lifecycle.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'app.by_note'::regclass") is False
+    assert lifecycle.heal() == ["app.by_note"]
+    assert lifecycle.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'app.by_note'::regclass") is True
+    assert lifecycle.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.by_note'::regclass") == 5
+    assert lifecycle.heal() == []
+
+
 def test_what_a_restore_that_was_not_repeated_left_is_named(lifecycle: Lifecycle) -> None:
     lifecycle.expire(OLD)
     lifecycle.restore(OLD, "table")

@@ -4,13 +4,13 @@ SELECT n.nspname AS schema, ic.relname AS name, i.indisunique AS is_unique,
        pg_catalog.substr(pg_catalog.pg_get_indexdef(ic.oid), pg_catalog.length(
          'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' || pg_catalog.quote_ident(ic.relname) || ' ON ONLY '
          || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname)) + 1) AS after,
-       m.schema AS partition_schema, m.name AS partition_name, m.part_schema, m.part_name, coalesce(m.missing, 0) AS missing
+       m.schema AS partition_schema, m.name AS partition_name, m.oid AS partition_oid, m.part_schema, m.part_name, coalesce(m.missing, 0) AS missing
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid AND ic.relkind = 'I'
   JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
   LEFT JOIN LATERAL (
-         SELECT pn.nspname AS schema, pc.relname AS name, an.nspname AS part_schema, ac.relname AS part_name,
+         SELECT pc.oid::bigint AS oid, pn.nspname AS schema, pc.relname AS name, an.nspname AS part_schema, ac.relname AS part_name,
                 pg_catalog.count(*) OVER () AS missing
            FROM pg_catalog.pg_inherits h
            JOIN pg_catalog.pg_class pc ON pc.oid = h.inhrelid
