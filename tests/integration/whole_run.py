@@ -1,5 +1,6 @@
 """One whole run of the DAG's steps, and everything that is left of it."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -80,10 +81,18 @@ SELECT (SELECT array_agg(nspname ORDER BY nspname) FROM pg_namespace WHERE oid I
 """
 
 
+LONGEST_END = 10.0
+"""Seconds in which the server must notice that a worker is dead, and end what it ran."""
+
+
 def the_state(lifecycle: Lifecycle) -> dict[str, Any]:
-    """Everything that is left, in the catalog, in the ledger and in the storage."""
-    with psycopg.connect(lifecycle.uri, row_factory=dict_row) as connection:
+    """Everything that is left, in the catalog, in the ledger and in the storage, once dead workers' sessions have had time to end."""
+    until = time.monotonic() + LONGEST_END
+    with psycopg.connect(lifecycle.uri, row_factory=dict_row, autocommit=True) as connection:
         found = connection.execute(STATE).fetchone()
+        while found is not None and found["sessions"] and time.monotonic() < until:
+            time.sleep(0.1)
+            found = connection.execute(STATE).fetchone()
     assert found is not None
     archives = [file.parent for file in lifecycle.archive.glob("*/*/*/_manifest.json")]
     half = [str(folder) for folder in lifecycle.archive.glob("*/*/*") if folder not in archives]
