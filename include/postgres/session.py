@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection, errors, sql
-from psycopg.rows import tuple_row
+from psycopg.rows import dict_row, tuple_row
 
 from include.partitioning.errors import CatalogMismatchError, MissingPrivilegeError
-from include.postgres.queries import Row, row
+from include.postgres.queries import Row, query, row
 
 OLDEST_SERVER = 140000
 LONGEST_READ_WAIT = timedelta(minutes=1)
@@ -74,10 +74,10 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
     connection.autocommit = True
     connection.row_factory = tuple_row  # an Airflow connection may ask for another
     _refuse_old(connection)
-    first = row(connection, "answering_backend") or {}  # before the first SET, which a pooler would leave to others
+    first = _answering(connection)  # before the first SET, which a pooler would leave to others
     _refuse_pooler_and_standby(connection, first)
     pin_settings(connection, application_name, wait_timeout)
-    _refuse_pooler_and_standby(connection, row(connection, "answering_backend") or {})
+    _refuse_pooler_and_standby(connection, _answering(connection))
     _look_after_worker(connection)
     return connection
 
@@ -125,6 +125,15 @@ def _refuse_old(connection: Connection[Any]) -> None:
         raise CatalogMismatchError(
             "the database has the encoding SQL_ASCII, so its text cannot be archived faithfully; it is not supported"
         )
+
+
+def _answering(connection: Connection[Any]) -> Row:
+    """Who runs our statements."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(query("answering_backend"))
+        while cursor.description is None and cursor.nextset():
+            pass
+        return cursor.fetchone() or {}
 
 
 def _look_after_worker(connection: Connection[Any]) -> None:

@@ -13,7 +13,7 @@ from demo.embedded_postgres import running
 from partition_operators.hold_partitions import HoldPartitionsOperator
 from partition_operators.lift_hold import LiftHoldOperator
 from tests.integration.conftest import Lifecycle
-from tests.integration.server_tools import tool
+from tests.integration.server_tools import dump, tool
 
 OLD = "app.events_p202408"
 NEXT = "app.events_p202409"
@@ -234,8 +234,8 @@ def test_a_database_that_was_restored_from_a_dump_destroys_nothing_until_a_perso
         lifecycle.uri.replace(str(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]), str(copy_name)), lifecycle.archive
     )
     try:
-        dump = tool("pg_dump", lifecycle.uri)
-        tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", copy.uri, stdin=dump)
+        dumped = dump(lifecycle.uri)
+        tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", copy.uri, stdin=dumped)
         monkeypatch.setenv("AIRFLOW_CONN_TARGET", copy.uri)
         with pytest.raises(AirflowFailException, match="the ledger does not know it as one that was detached"):
             copy.drop(OLD)
@@ -253,9 +253,9 @@ def test_a_server_that_was_restored_to_an_earlier_moment_destroys_nothing_until_
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="restored-server-", ignore_cleanup_errors=True) as folder:
-        dump = tool("pg_dump", lifecycle.uri)
+        dumped = dump(lifecycle.uri)
         with running(Path(folder)) as uri:
-            tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=dump)
+            tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=dumped)
             monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
             there = Lifecycle(uri, lifecycle.archive)
             there.archive_partition(OLD)

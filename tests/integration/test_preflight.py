@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from demo.embedded_postgres import running
 from include.postgres import preflight
 from tests.integration.conftest import Lifecycle
-from tests.integration.server_tools import tool
+from tests.integration.server_tools import dump, tool
 
 OLD = "app.events_p202408"
 
@@ -145,14 +145,14 @@ def test_publications_of_every_kind_are_found(lifecycle: Lifecycle, capsys: pyte
 def test_a_real_standby_and_a_vacuum_against_wraparound_are_named(
     lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dump = tool("pg_dump", lifecycle.uri)
+    dumped = dump(lifecycle.uri)
     slow_vacuum = {"autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms", "autovacuum_vacuum_cost_limit": "1"}
     with (
         tempfile.TemporaryDirectory(prefix="primary-", ignore_cleanup_errors=True) as primary,
         tempfile.TemporaryDirectory(prefix="standby-", ignore_cleanup_errors=True) as standby,
         running(Path(primary), slow_vacuum) as uri,
     ):
-        tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=dump)
+        tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=dumped)
         monkeypatch.setenv("AIRFLOW_CONN_TARGET", uri)
         there = Lifecycle(uri, lifecycle.archive)
         there.sql(

@@ -94,7 +94,9 @@ def settings(lifecycle: Lifecycle) -> Iterator[None]:
     database = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(lifecycle.uri)["dbname"]))
     levels = [sql.SQL(text).format(database) for text in ("DATABASE {}", "ROLE disturbed IN DATABASE {}", "ROLE disturbed")]
     with psycopg.connect(elsewhere, autocommit=True) as connection:
-        for number, (name, value) in enumerate(reversed(DISTURBING.items()), 2):  # a role can be set for a role only
+        known = {name for (name,) in connection.execute("SELECT name FROM pg_settings")} | {"role"}
+        those = [(name, value) for name, value in reversed(DISTURBING.items()) if name in known]  # newer servers know more
+        for number, (name, value) in enumerate(those, 2):  # a role can be set for a role only
             literal = sql.SQL(value) if "," in value else sql.Literal(value)
             connection.execute(sql.SQL("ALTER {} SET {} TO {}").format(levels[number % 3], sql.SQL(name), literal))
         yield
@@ -109,7 +111,8 @@ def live(lifecycle: Lifecycle) -> list[str]:
     said = [*lifecycle.plan(policy=policy), *lifecycle.heal(policy=policy), *lifecycle.create(policy=policy)]
     lifecycle.run(RefreshRecentViewOperator, policy=policy)
     lifecycle.archive_partition(OLD, policy=policy)
-    with psycopg.connect(lifecycle.uri, options="-c idle_in_transaction_session_timeout=0 -c transaction_timeout=0") as reader:
+    newer = " -c transaction_timeout=0" if lifecycle.version >= 17 else ""
+    with psycopg.connect(lifecycle.uri, options=f"-c idle_in_transaction_session_timeout=0{newer}") as reader:
         reader.execute("SELECT count(*) FROM app.events")
         threading.Timer(0.6, reader.rollback).start()
         lifecycle.detach(OLD, policy=policy)

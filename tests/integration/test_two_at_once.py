@@ -111,6 +111,8 @@ def test_a_step_waits_for_whoever_works_on_the_same_partition_and_names_him(life
 
 @pytest.mark.parametrize("table", ["app.events", "app.events_p202611"])
 def test_analyze_waits_for_whoever_changes_what_it_would_read(lifecycle: Lifecycle, table: str) -> None:
+    if table != "app.events":
+        lifecycle.needs(18, "analyzing a partition without its table")
     with (
         advisory(lifecycle, table),
         pytest.raises(WaitTooLongError, match=rf'analyze "{table}": waited 1 s for pid \d+ \(postgres, another Airflow'),

@@ -97,7 +97,7 @@ def test_a_prepared_transaction_that_a_detach_waits_for_is_named_too(lifecycle: 
 def test_what_a_parallel_worker_holds_its_leader_holds(lifecycle: Lifecycle) -> None:
     with lifecycle.connect(application_name="a parallel report", autocommit=True) as leader:
         pid = leader.info.backend_pid
-        leader.execute("SET debug_parallel_query = on")
+        leader.execute("SET debug_parallel_query = on" if lifecycle.version >= 16 else "SET force_parallel_mode = on")
         query = threading.Thread(target=run_until_cancelled, args=(leader, f"SELECT count(*), pg_sleep(20) FROM {OLD}"))
         query.start()
         try:
