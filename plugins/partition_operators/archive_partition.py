@@ -9,14 +9,13 @@ from airflow.sdk import ObjectStoragePath
 from psycopg import Connection
 
 from include.archive.layout import partition_folder, remove_half_archive, version_folder, version_of
-from include.archive.manifest import Manifest, Source
+from include.archive.manifest import Manifest
 from include.archive.proof import SecondReading, check_archive, check_objects, check_second_reading
 from include.archive.read_ahead import read_ahead
 from include.archive.rendering import TEXT
 from include.archive.shelf import Stored, archives_of_partition, read_manifest, refuse_strangers, versions_in
 from include.archive.stored_rows import stored_digest, stored_text
 from include.archive.writing import BLOCK_BYTES, Order, Progress, commit_archive, write_archive
-from include.partitioning.bounds import KeyType
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 from include.partitioning.plan_text import human_bytes
 from include.partitioning.policy import Proof
@@ -26,6 +25,7 @@ from include.postgres.export import Pages, Snapshot, copy_statement, rows_digest
 from include.postgres.ledger_records import ArchiveRecord, Event
 from include.postgres.loading import loaded_for_proof
 from include.postgres.unchanged import Archived, compare_with_archive
+from partition_operators.archive_source import identity_of, source_of
 from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of, url_of
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step
@@ -99,7 +99,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         except ArchiveMismatchError as error:
             self.log.warning("left alone: %s", error)
             return None
-        if stored is None or stored.manifest.source.identity != _identity(step, target):
+        if stored is None or stored.manifest.source.identity != identity_of(step, target):
             return None
         if _weaker(stored.manifest.proof, archive_policy(step).proof):
             return None
@@ -168,7 +168,7 @@ class ArchivePartitionOperator(ExpiryOperator):
         order = Order(
             archive_id=str(uuid.uuid4()),
             version=version,
-            source=_source(step, target, source),
+            source=source_of(step, target, source),
             blueprint=source.blueprint(),
             ddl=source.ddl(),
             evidence=evidence,
@@ -228,29 +228,3 @@ def _second_reading(source: Snapshot, pages: Pages, reader: Connection[Any]) -> 
 
 def _weaker(proof: str | None, wanted: Proof) -> bool:
     return STRENGTHS.index(Proof(proof or Proof.STANDARD)) < STRENGTHS.index(wanted)
-
-
-def _source(step: Step, target: Target, source: Snapshot) -> Source:
-    return Source(
-        system_identifier=step.table.cluster.system_identifier,
-        database_oid=step.table.cluster.database_oid,
-        parent=str(step.table.name),
-        parent_oid=step.table.oid,
-        partition=str(target.name),
-        partition_oid=target.oid,
-        partition_key=step.table.key,
-        partition_key_type=step.table.key_type.value,
-        lower_bound=KeyType.TIMESTAMPTZ.literal(target.bounds.lower),
-        upper_bound=KeyType.TIMESTAMPTZ.literal(target.bounds.upper),
-        shape_digest=source.shape_digest,
-        snapshot=source.text,
-        snapshot_xmin=source.xmin,
-        snapshot_taken_at=source.taken_at,
-    )
-
-
-def _identity(step: Step, target: Target) -> tuple[object, ...]:
-    cluster, bounds = step.table.cluster, target.bounds
-    literal = KeyType.TIMESTAMPTZ.literal
-    names = (str(step.table.name), str(target.name), literal(bounds.lower), literal(bounds.upper))
-    return (cluster, step.table.oid, target.oid, *names)

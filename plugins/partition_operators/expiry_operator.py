@@ -1,5 +1,6 @@
 """What the three steps of expiry share: one partition, found again in the catalog and refused unless the policy expires it."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -38,9 +39,9 @@ class ExpiryOperator(LifecycleOperator):
         self.log.info("%s", said)
         return said
 
+    @abstractmethod
     def expire(self, step: Step, target: Target) -> str:
         """The step itself."""
-        raise NotImplementedError
 
     @contextmanager
     def _taking_turns(self, step: Step) -> Iterator[tuple[Step, Target | None]]:

@@ -1,6 +1,7 @@
 """What all operators share: arguments that mean the same everywhere, a prepared connection, and errors that Airflow understands."""
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -88,9 +89,9 @@ class LifecycleOperator(BaseOperator):
         except PermanentError as error:
             raise AirflowFailException(str(error)) from error
 
+    @abstractmethod
     def perform(self, step: Step) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
         """Read, plan, do."""
-        raise NotImplementedError
 
     def subject(self) -> TableName | None:
         """The one partition that the step is about, if it is about one; for the ledger's record of a failure."""

@@ -16,7 +16,8 @@ from include.partitioning.copy_text import RowDigest
 from include.partitioning.errors import BadArgumentError
 from include.partitioning.names import TableName
 from include.partitioning.plan_text import human_bytes
-from include.postgres.restoring import Restoration, Restorer
+from include.postgres.restoration import Restoration
+from include.postgres.restoring import Restorer
 from partition_operators.archive_storage import archive_root, bounds_of, databases_of, manifest_of, opened
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 

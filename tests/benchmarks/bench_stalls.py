@@ -124,7 +124,7 @@ class Bench:
         from partition_operators.detach_partition import DetachPartitionOperator
         from partition_operators.drop_partition import DropPartitionOperator
 
-        operators = {"archive": ArchivePartitionOperator, "detach": DetachPartitionOperator, "drop": DropPartitionOperator}
+        operators: dict[str, Any] = {"archive": ArchivePartitionOperator, "detach": DetachPartitionOperator, "drop": DropPartitionOperator}
         return operators[step](task_id=step, policy=self._policy(), partition=partition, reference_date="2021-02-15").execute({})
 
     def _policy(self, premake: int = 1) -> Any:
