@@ -127,10 +127,13 @@ CLIENTS = (reads_committed, reads_repeatably, reads_repeatably, exchanges, moves
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("columns", TABLES.values(), ids=TABLES)
 def test_readers_and_writers_see_every_row_once_at_every_moment_of_a_drain(lifecycle: Lifecycle, columns: str) -> None:
     lifecycle.sql(f"CREATE TABLE app.money ({columns}) PARTITION BY RANGE (created_at); {FILL}")
-    policy = lifecycle.policy(table="app.money", default_partition="drain", lock_attempts=200, retention=None, archive=None)
+    policy = lifecycle.policy(
+        table="app.money", default_partition="drain", lock_attempts=200, retention=None, archive=None, wait_timeout="60 s"
+    )
     crowd = Crowd(lifecycle)
     threads = [threading.Thread(target=crowd.work, args=(client, number)) for number, client in enumerate(CLIENTS)]
     for thread in threads:
