@@ -6,6 +6,7 @@ copied, they would have to be deleted in the exchange, and a transaction with an
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -139,30 +140,42 @@ class Drainer:
         self._executor.transaction(what, last, [self._default.oid])
 
     def _make_most(self, what: str) -> None:
-        """Until so few are left that they can be made within `lock_timeout`.
+        """Until so few are left that they can be made within half of `lock_timeout`.
 
-        :raises WaitTooLongError: they come faster than they can be made.
+        If they come as fast as they are made, some are made while writers wait, each time for no longer than that: this slows them down, not us.
+
+        :raises WaitTooLongError: they come faster than they can be made nevertheless.
         """
+        patience = self._executor.budget.lock_timeout.total_seconds() / 2
         deadline = monotonic() + self._executor.budget.wait_timeout.total_seconds()
+        most, alone, left = AT_ONCE, False, None
         while True:
-            begun = monotonic()
-            entries, _ = self._executor.transaction(what, lambda _: self._replay(AT_ONCE))
+            entries, seconds = self._executor.transaction(what, partial(self._replay, most=most, alone=alone))
             if entries == 0:
                 return
-            each = (monotonic() - begun) / entries
-            with self._executor.role(self._table.owner):
-                left = self._count(self._scratch.changes)
+            before, left = left, self._left()
             self._executor.log.info("made %d changes that were noted, %d are left", entries, left)
-            if left * each < self._executor.budget.lock_timeout.total_seconds() / 2:
+            if left * seconds / entries < patience:
                 return
             if monotonic() > deadline:
                 raise WaitTooLongError(
                     f"{what}: {left:,} changes are left after wait_timeout, more come than can be made; run it at a calmer time"
                 )
+            alone = alone or (before is not None and left >= before)
+            most = max(1, int(patience * entries / seconds)) if alone else AT_ONCE
 
-    def _replay(self, most: int) -> tuple[int, int]:
+    def _replay(self, _: Connection[Any], *, most: int, alone: bool) -> tuple[int, float]:
+        """Returns how many changes were made, and the seconds that it took, without the wait for the lock."""
         self._executor.run(statements.set_local_role(self._table.owner))
-        return replay(self._connection, self._scratch, most)
+        if alone:
+            self._executor.run_briefly(statements.lock_only(self._default.name, "SHARE ROW EXCLUSIVE"))
+        begun = monotonic()
+        entries, _made = replay(self._connection, self._scratch, most)
+        return entries, monotonic() - begun
+
+    def _left(self) -> int:
+        with self._executor.role(self._table.owner):
+            return self._count(self._scratch.changes)
 
     def _foreign_keys(self, new: Sequence[NewTable]) -> None:
         """Only now: before, a copy may refer to a row that has been deleted since. ATTACH takes those that are there and valid."""
