@@ -8,9 +8,10 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError
+from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, ServerUnavailableError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
+from include.partitioning.server_faults import why_no_concurrent_index
 from include.postgres import statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
@@ -43,9 +44,9 @@ def incomplete_indexes(connection: Connection[Any], table: PartitionedTable) -> 
 
 
 def ours(ledger: Ledger, table: PartitionedTable, found: list[IncompleteIndex]) -> list[IncompleteIndex]:
-    """Those of them that we began."""
+    """Those of them that we began and can complete."""
     began = ledger.index_work() if found else frozenset()
-    return [each for each in found if ("index", table.oid, str(each.name)) in began]
+    return [each for each in found if each.partition is not None and ("index", table.oid, str(each.name)) in began]
 
 
 def complete_indexes(executor: Executor, ledger: Ledger, table: PartitionedTable) -> tuple[list[TableName], list[PartitionLifecycleError]]:
@@ -78,7 +79,14 @@ def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index
 
 
 def _build(executor: Executor, ledger: Ledger, table: PartitionedTable, index: IncompleteIndex) -> None:
+    """Give one partition its part.
+
+    :raises CatalogMismatchError: this release of PostgreSQL may corrupt what it builds.
+    """
     what = f'build "{index.part}" for index "{index.name}"'
+    why = why_no_concurrent_index(table.server_version)
+    if why is not None:
+        raise CatalogMismatchError(f"{what}: {why}")
     wait_for_older_users(executor, what, index.partition_oid)
     ledger.record(Event("index", "began", index.partition, index.partition_oid, detail=str(index.part)))
     with executor.role(table.owner):
