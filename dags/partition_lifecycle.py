@@ -88,12 +88,6 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         create = CreatePartitionsOperator(task_id="create_partitions", trigger_rule=TriggerRule.ALL_DONE, **common)
         recent_view = RefreshRecentViewOperator(task_id="recent_view", trigger_rule=TriggerRule.ALL_DONE, **common)
 
-        @task_group
-        def expire(partition: str) -> None:
-            one = {**common, "partition": partition, "map_index_template": BY_PARTITION}
-            archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, **one)
-            archive >> DetachPartitionOperator(task_id="detach_partition", **one) >> DropPartitionOperator(task_id="drop_partition", **one)
-
         measure = MeasureBloatOperator(task_id="measure_bloat", trigger_rule=TriggerRule.ALL_DONE, **common)
         reindex = ReindexPartitionOperator.partial(
             task_id="reindex_partition",
@@ -105,11 +99,23 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
         report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, **common)
 
-        plan >> heal >> drain >> create >> expire.expand(partition=plan.output) >> measure >> reindex >> analyze >> report
+        plan >> heal >> drain >> create >> _expiry(common).expand(partition=plan.output) >> measure >> reindex >> analyze >> report
         create >> recent_view >> report
     # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
     dag.params.update(PARAMS)
     return dag
+
+
+def _expiry(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what the decorator makes has no public type
+    """The group of steps for one expired partition; a failed one stops only those behind it."""
+
+    @task_group
+    def expire(partition: str) -> None:
+        one = {**common, "partition": partition, "map_index_template": BY_PARTITION}
+        archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, **one)
+        archive >> DetachPartitionOperator(task_id="detach_partition", **one) >> DropPartitionOperator(task_id="drop_partition", **one)
+
+    return expire
 
 
 def broken_policy_dag(dag_id: str, problems: list[Problem]) -> DAG:

@@ -33,31 +33,32 @@ TABLE = Param(
 DAY: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
 DRY_RUN_PARAM = Param(False, type="boolean", title="Dry run", description="Say what would be done and change nothing.")
 
+RESTORE_PARAMS: dict[str, Param] = {
+    "table": TABLE,
+    "from": Param(None, title="From", description="First day, inclusive. Needed.", **DAY),
+    "to": Param(None, title="To", description="Day after the last. Empty: only the partition that holds the first day.", **DAY),
+    "mode": Param(
+        RestoreMode.ATTACH.value,
+        type="string",
+        enum=[mode.value for mode in RestoreMode],
+        title="Mode",
+        description="attach: back into the table; table: beside it, as <partition>_restored; verify: read and compare only.",
+    ),
+    "hold_until": Param(None, title="Hold until", description="Not expired again before this day. Empty: for 30 days.", **DAY),
+    "version": Param(
+        None, type=["null", "integer"], minimum=1, title="Version", description="Only if a name was archived with different rows."
+    ),
+    "dry_run": DRY_RUN_PARAM,
+}
+
 
 def restore_dag() -> DAG:
     """A form, and one restored partition for each archive in the range."""
-    params = {
-        "table": TABLE,
-        "from": Param(None, title="From", description="First day, inclusive. Needed.", **DAY),
-        "to": Param(None, title="To", description="Day after the last. Empty: only the partition that holds the first day.", **DAY),
-        "mode": Param(
-            RestoreMode.ATTACH.value,
-            type="string",
-            enum=[mode.value for mode in RestoreMode],
-            title="Mode",
-            description="attach: back into the table; table: beside it, as <partition>_restored; verify: read and compare only.",
-        ),
-        "hold_until": Param(None, title="Hold until", description="Not expired again before this day. Empty: for 30 days.", **DAY),
-        "version": Param(
-            None, type=["null", "integer"], minimum=1, title="Version", description="Only if a name was archived with different rows."
-        ),
-        "dry_run": DRY_RUN_PARAM,
-    }
     with DAG(
         "partition_restore",
         schedule=None,
         start_date=START,
-        params=params,
+        params=RESTORE_PARAMS,
         tags=TAGS,
         default_args=DEFAULTS,
         doc_md=inspect.getdoc(RestorePartitionOperator),
