@@ -10,11 +10,12 @@ from datetime import datetime
 
 from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import Period
+from include.partitioning.choices import OnExpiry
 from include.partitioning.expiry import Horizon, why_kept
 from include.partitioning.missing import missing_pieces, name_of_piece
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
-from include.partitioning.policy import MOST_MAPPED, OnExpiry, PartitionPolicy
+from include.partitioning.policy import MOST_MAPPED, PartitionPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ The same keys and the same checks serve the YAML file and `PartitionPolicy(...)`
 import difflib
 import hashlib
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
+from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, Proof, SubscriberPartitions
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
     ArchiveDurationField,
@@ -31,42 +31,6 @@ MAX_DAG_ID = 200
 
 MOST_MAPPED = 1000
 """Partitions that one run may have tasks for: Airflow fails a task that returns more than its `max_map_length`, by default 1024."""
-
-
-class OnExpiry(StrEnum):
-    """What happens to a partition whose retention is over."""
-
-    DROP = "drop"
-    DETACH = "detach"
-
-
-class Proof(StrEnum):
-    """How an archive is compared with its table before it counts; each compares what the one before does, and more."""
-
-    STANDARD = "standard"
-    FULL = "full"
-    RESTORE = "restore"
-
-
-class SubscriberPartitions(StrEnum):
-    """Whether somebody looks after a new partition's table at logical subscribers."""
-
-    UNMANAGED = "unmanaged"
-    MANAGED = "managed"
-
-
-class DefaultPartition(StrEnum):
-    """What is done about rows in the DEFAULT partition that belong into partitions of their own."""
-
-    REPORT = "report"
-    DRAIN = "drain"
-
-
-class FirstDrop(StrEnum):
-    """When a table's first partition may be dropped."""
-
-    ANY_TIME = "any_time"
-    AFTER_DRILL = "after_drill"
 
 
 class _Frozen(BaseModel):

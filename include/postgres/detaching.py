@@ -13,10 +13,11 @@ from typing import Any
 
 from psycopg import Connection, errors, sql
 
+from include.partitioning.choices import OnExpiry
 from include.partitioning.errors import DestructionRefusedError, StatementFailedError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
-from include.partitioning.policy import OnExpiry, PartitionPolicy
+from include.partitioning.policy import PartitionPolicy
 from include.partitioning.server_faults import why_no_detach
 from include.partitioning.target import Target
 from include.postgres import catalog, statements

@@ -1,10 +1,8 @@
 """Running statements so that nobody stalls: every lock wait is short, every retry counted, every long wait limited."""
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -14,15 +12,13 @@ from psycopg import Connection, errors, sql
 from include.partitioning.errors import LockNotAvailableError, SkippedByServerError, WaitTooLongError
 from include.postgres import statements
 from include.postgres.failures import LOCK_CONFLICTS, translated
+from include.postgres.lock_budget import LockBudget, pause_after
 from include.postgres.lookout import SAY_EVERY, InfoLog, Lookout
 from include.postgres.queries import row
 from include.postgres.sessions import Session, gave_way, lock_holders, no_lock, waited_too_long, waiting_for
 from include.postgres.watch import Watch
 
 T = TypeVar("T")
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-"""Seconds between attempts for a lock: doubled from the first to the longest, times a jitter of 0.5 to 1.5."""
 
 POLL = 0.2
 """Seconds between looks at something that we wait for without holding anything."""
@@ -45,15 +41,6 @@ class _GaveWayError(Exception):
     def __init__(self, held_up_by: list[Session]) -> None:
         self.held_up_by = held_up_by
         super().__init__("gave way")
-
-
-@dataclass(frozen=True, slots=True)
-class LockBudget:
-    """How long and how often a step may wait; see the policy keys of the same names."""
-
-    lock_timeout: timedelta
-    lock_attempts: int
-    wait_timeout: timedelta
 
 
 class Executor:
@@ -236,7 +223,7 @@ class Executor:
                     if left == 0:
                         raise LockNotAvailableError(no_lock(what, held_up_by, lock_timeout, self.budget.lock_attempts)) from conflict
                     self.log.info("%s", gave_way(what, held_up_by, lock_timeout, time.monotonic() - begun, left))
-                    self._pause(_pause_after(self.budget.lock_attempts - left))
+                    self._pause(pause_after(self.budget.lock_attempts - left))
                 self.lock_wait_ms = round((time.monotonic() - begun) * 1000)
         raise AssertionError("unreachable: the last attempt raises")
 
@@ -255,9 +242,3 @@ class Executor:
             self._warnings.append(text)
         else:
             self.log.info("server: %s", text)
-
-
-def _pause_after(attempt: int) -> float:
-    """Seconds before the next attempt, counted from 1."""
-    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 10))
-    return longest * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret

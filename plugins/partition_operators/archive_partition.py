@@ -16,9 +16,9 @@ from include.archive.rendering import TEXT
 from include.archive.shelf import Stored, archives_of_partition, read_manifest, refuse_strangers, versions_in
 from include.archive.stored_rows import stored_digest, stored_text
 from include.archive.writing import BLOCK_BYTES, Order, Progress, commit_archive, write_archive
+from include.partitioning.choices import Proof
 from include.partitioning.errors import ArchiveError, ArchiveMismatchError, StorageUnavailableError
 from include.partitioning.plan_text import human_bytes
-from include.partitioning.policy import Proof
 from include.partitioning.target import Target
 from include.postgres import catalog
 from include.postgres.export import Pages, Snapshot, copy_statement, rows_digest, snapshot, taken_up

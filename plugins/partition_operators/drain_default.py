@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
+from include.partitioning.choices import DefaultPartition
 from include.partitioning.default_rows import findings_of
 from include.partitioning.errors import CatalogMismatchError, DrainRefusedError
 from include.partitioning.partition import Kind, Partition
 from include.partitioning.plan import Create
-from include.partitioning.policy import DefaultPartition
 from include.postgres.drain_remains import DrainRemains
 from include.postgres.drain_scratch import look
 from include.postgres.draining import MOST_TABLES, Drainer

@@ -6,8 +6,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.archive.proof import check_objects
 from include.archive.shelf import read_manifest
+from include.partitioning.choices import FirstDrop, OnExpiry
 from include.partitioning.errors import DestructionRefusedError
-from include.partitioning.policy import FirstDrop, OnExpiry
 from include.partitioning.target import Target
 from include.postgres import statements
 from include.postgres.dropping import Doomed, drop_partition, why_not_yet

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from include.partitioning.choices import SubscriberPartitions
 from include.partitioning.confirmation import why_not_home, why_shortened
 from include.partitioning.errors import DestructionRefusedError
-from include.partitioning.policy import SubscriberPartitions
 from include.postgres import catalog
 from include.postgres.preflight import lagging_slots, unmanaged_publications
 from partition_operators.lifecycle_operator import Step

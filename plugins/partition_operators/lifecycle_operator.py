@@ -20,10 +20,11 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 from include.partitioning.reference import parse_flag, parse_reference_date
 from include.postgres import catalog
-from include.postgres.executor import Executor, LockBudget
+from include.postgres.executor import Executor
 from include.postgres.failures import translated
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event, RunIdentity
+from include.postgres.lock_budget import LockBudget
 from include.postgres.lookout import Lookout
 from include.postgres.privileges import lacking_privileges, refuse_lacking
 from include.postgres.session import prepare

@@ -1,7 +1,7 @@
 """What a person should know that is not in the table's own catalog: what the ledger says, who is in the way, and who has copies."""
 
+from include.partitioning.choices import FirstDrop
 from include.partitioning.plan import Plan
-from include.partitioning.policy import FirstDrop
 from include.partitioning.server_faults import why_no_concurrent_index
 from include.partitioning.target import Target
 from include.postgres.detaching import why_not

@@ -13,7 +13,8 @@ from psycopg.rows import dict_row
 
 from include.partitioning.policy import PartitionPolicy
 from include.postgres import bloat
-from include.postgres.executor import Executor, LockBudget
+from include.postgres.executor import Executor
+from include.postgres.lock_budget import LockBudget
 from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.archive_partition import ArchivePartitionOperator
 from partition_operators.create_partitions import CreatePartitionsOperator

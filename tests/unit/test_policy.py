@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from include.partitioning.choices import FirstDrop, OnExpiry, Proof
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.interval import Interval
 from include.partitioning.names import TableName
-from include.partitioning.policy import FirstDrop, OnExpiry, PartitionPolicy, Proof, dag_id_of
+from include.partitioning.policy import PartitionPolicy, dag_id_of
 from include.partitioning.span import CalendarSpan
 
 
