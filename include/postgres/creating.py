@@ -1,11 +1,11 @@
-"""Creating a partition: LIKE, a CHECK on the bounds, what the siblings have, and ATTACH, in one transaction.
+"""Creating partitions: LIKE, a CHECK on the bounds, what the siblings have, and ATTACH, in one transaction.
 
 The parent never sees ACCESS EXCLUSIVE, which `CREATE TABLE … PARTITION OF` would take. The transaction ends with ATTACH,
 so that the locks it needs on the parent and on tables that foreign keys refer to are held for a moment only; where it
 must give way, the whole transaction is rolled back and nothing is left behind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg import Connection, sql
@@ -23,8 +23,11 @@ from include.postgres.dressing import column_statements, dressing_statements, us
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
-from include.postgres.queries import row, rows
+from include.postgres.queries import rows
 from include.postgres.template import Template
+
+_AT_ONCE = 20
+"""Partitions per transaction, where their ATTACH makes nobody wait; more would not be faster, and would hold more locks on new tables."""
 
 
 def creation_statements(table: PartitionedTable, template: Template, create: Create) -> list[sql.Composed]:
@@ -46,37 +49,65 @@ def _attaching(table: PartitionedTable, create: Create) -> sql.Composed:
     return statements.attach(table.name, create.name, table.key_type, create.bounds)
 
 
-def create_partition(
-    executor: Executor, ledger: Ledger, table: PartitionedTable, template: Template, create: Create, *, locked: Sequence[int]
-) -> None:
-    """Create and attach one partition, and write it down, all or nothing.
+def batches(creates: Sequence[Create], locked: Sequence[int]) -> Iterator[Sequence[Create]]:
+    """Which partitions are made in one transaction, in order.
+
+    Several share one where their ATTACH locks nothing but the parent, in a mode that readers and writers do not notice; one that would make
+    others wait holds its locks for one partition only.
 
     :param locked: what ATTACH locks, see `locked_relations`.
-    :raises CatalogMismatchError: the name is taken.
+    """
+    most = _AT_ONCE if len(locked) == 1 else 1
+    for first in range(0, len(creates), most):
+        yield creates[first : first + most]
+
+
+def create_partitions(
+    executor: Executor, ledger: Ledger, table: PartitionedTable, template: Template, creates: Sequence[Create], *, locked: Sequence[int]
+) -> None:
+    """Create and attach partitions, and write them down, all or none.
+
+    :param creates: one of `batches`.
+    :param locked: what ATTACH locks, see `locked_relations`.
+    :raises CatalogMismatchError: a name is taken.
     :raises LockNotAvailableError: ATTACH found no moment for its locks.
     """
+    for create in creates:
+        _refuse_taken(create)
+
+    def work(connection: Connection[Any]) -> None:
+        built = [statement for create in creates for statement in _building(table, template, create)]
+        executor.run_together([statements.set_local_asynchronous_commit(), statements.set_local_role(table.owner), *built])
+        oids = _oids(connection, table, creates)
+        for create in creates:
+            use_identity_index(executor, template, create.name, oids[create.name.name])
+        executor.run(statements.reset_role())
+        # Before ATTACH, whose locks would be held for as long as somebody keeps us from the ledger.
+        ledger.record(*(_event(create, oids[create.name.name], executor.lock_wait_ms) for create in creates))
+        attaching = [_attaching(table, create) for create in creates]
+        executor.run_briefly(statements.set_local_role(table.owner), *attaching, locks=len(locked) - 1)
+
+    try:
+        executor.transaction(_what(table, creates), work, locked)
+    except RowsInDefaultError as error:
+        raise _with_counts(executor.connection, table, creates[0], error) from error
+
+
+def _refuse_taken(create: Create) -> None:
     if create.blocked_by is not None:
         raise CatalogMismatchError(
             f'"{create.name}" cannot be created for {create.bounds}: the name is taken by {create.blocked_by}; rename or remove that'
         )
 
-    def work(connection: Connection[Any]) -> None:
-        executor.run_together(
-            [statements.set_local_asynchronous_commit(), statements.set_local_role(table.owner), *_building(table, template, create)]
-        )
-        oid = _oid(connection, create.name)
-        use_identity_index(executor, template, create.name, oid)
-        executor.run(statements.reset_role())
-        # Before ATTACH, whose locks would be held for as long as somebody keeps us from the ledger.
-        ledger.record(Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=executor.lock_wait_ms, detail=create.reason))
-        executor.run(statements.set_local_role(table.owner))
-        executor.run_briefly(_attaching(table, create), locks=len(locked) - 1)
 
-    what = f'create partition "{create.name}" of "{table.name}"'
-    try:
-        executor.transaction(what, work, locked)
-    except RowsInDefaultError as error:
-        raise _with_counts(executor.connection, table, create, error) from error
+def _event(create: Create, oid: int, waited: int) -> Event:
+    return Event("create", "done", create.name, oid, create.bounds, lock_wait_ms=waited, detail=create.reason)
+
+
+def _what(table: PartitionedTable, creates: Sequence[Create]) -> str:
+    if len(creates) == 1:
+        return f'create partition "{creates[0].name}" of "{table.name}"'
+    return f'create {len(creates)} partitions of "{table.name}", "{creates[0].name}" to "{creates[-1].name}"'
 
 
 def _with_counts(connection: Connection[Any], table: PartitionedTable, create: Create, error: RowsInDefaultError) -> RowsInDefaultError:
@@ -123,6 +154,7 @@ def like_parent(
     return sql.SQL(" ").join(parts)
 
 
-def _oid(connection: Connection[Any], name: TableName) -> int:
-    found = row(connection, "oid_of", schema=name.schema, name=name.name)
-    return int(found["oid"]) if found else 0
+def _oids(connection: Connection[Any], table: PartitionedTable, creates: Sequence[Create]) -> dict[str, int]:
+    """By name; all are in the parent's schema."""
+    found = rows(connection, "oids_of", schema=table.name.schema, names=[create.name.name for create in creates])
+    return {each["name"]: each["oid"] for each in found}

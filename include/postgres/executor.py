@@ -164,21 +164,22 @@ class Executor:
 
     def run_together(self, together: Sequence[sql.Composed]) -> None:
         """Run statements of a transaction in one round trip, and show them in the log; the first that fails is the last that runs."""
-        for statement in together:
-            self.log.info("%s", statement.as_string(self.connection))
-        self.connection.execute(sql.SQL(";\n").join(together))
+        texts = [statement.as_bytes(self.connection) for statement in together]
+        for text in texts:
+            self.log.info("%s", text.decode(self.connection.info.encoding))
+        self.connection.execute(b";\n".join(texts))
 
-    def run_briefly(self, statement: sql.Composed, locks: int = 1) -> None:
-        """Run a statement of a transaction that waits for locks behind which others queue, who would then wait as long as we do.
+    def run_briefly(self, *together: sql.Composed, locks: int = 1) -> None:
+        """Run statements of a transaction that wait for locks behind which others queue, who would then wait as long as we do.
 
-        `lock_timeout` is for each single lock. So what the attempt has left of it is shared among the locks that the statement takes:
+        `lock_timeout` is for each single lock. So what the attempt has left of it is shared among the locks that they take:
         however many there are, and however many such statements, nobody stands behind us for longer than that.
 
-        :param locks: how many such locks the statement may have to wait for, one after another.
+        :param locks: how many such locks the statements may have to wait for, one after another.
         """
         milliseconds = round(1000 * max(0.001, self._left / max(1, locks)))
         begun = time.monotonic()
-        self.run_together([sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(milliseconds)), statement])
+        self.run_together([sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(milliseconds)), *together])
         self._left -= time.monotonic() - begun
 
     def _brief(self) -> timedelta:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from include.partitioning.bounds import Bounds, KeyType
 from include.partitioning.hold import Hold, why_held
@@ -26,11 +27,9 @@ class Ledger(LedgerGuardrails):
         super().__init__(connection, parent)
         self._run = run
 
-    def record(self, event: Event) -> None:
-        """Append one event."""
-        values = asdict(event) | {"partition": _text(event.partition), **_bound_texts(event.bounds)}
-        del values["bounds"]
-        self._write("record_event", **values, **asdict(self._run))
+    def record(self, *events: Event) -> None:
+        """Append events, in order."""
+        self._write("record_event", events=Jsonb([_values(each) for each in events]), **asdict(self._run))
 
     def created(self) -> frozenset[tuple[int, Bounds]]:
         """OIDs and bounds of the partitions of this table that we created; with other bounds it is somebody's else by now."""
@@ -187,6 +186,12 @@ def _cluster(cluster: Cluster) -> dict[str, int]:
 def _archived(found: Row) -> ArchivedPartition:
     record = {key: found[key] for key in ArchiveRecord.__dataclass_fields__}
     return ArchivedPartition(TableName.parse(found["partition"]), bounds_of_texts(found), ArchiveRecord(**record), found["drill_tried_at"])
+
+
+def _values(event: Event) -> dict[str, object]:
+    values = asdict(event) | {"partition": _text(event.partition), **_bound_texts(event.bounds)}
+    del values["bounds"]
+    return values
 
 
 def _text(name: TableName | None) -> str | None:

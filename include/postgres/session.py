@@ -47,6 +47,7 @@ SETTINGS = {
     "quote_all_identifiers": "off",  # what the server prints goes into manifests and digests
     "transform_null_equals": "off",
     "temp_tablespaces": "",
+    "jit": "off",  # compiling a look at the catalog of very many partitions takes longer than the look
 }
 CHECK_CLIENT_EVERY = "1s"
 """How often the server looks, while a statement runs or waits, whether its worker still lives; its own default is never."""

@@ -153,6 +153,32 @@ def test_a_taken_name_fails_by_name_and_the_others_are_created(lifecycle: Lifecy
     assert lifecycle.value("SELECT count(*) FROM pg_class WHERE relname = 'events_p202612'") == 1
 
 
+TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM partition_lifecycle.event WHERE action = 'create' AND outcome = 'done'"
+
+
+def test_partitions_share_a_transaction_only_where_their_attach_makes_nobody_wait(lifecycle: Lifecycle) -> None:
+    created = lifecycle.create()
+    assert len(created) == lifecycle.value(TRANSACTIONS) == 26
+    lifecycle.sql("ALTER TABLE app.events DROP CONSTRAINT events_user_id_fkey")
+    assert len(lifecycle.create(policy=lifecycle.policy(premake=28))) == 25
+    assert lifecycle.value(TRANSACTIONS) == 26 + 2
+
+
+def test_one_that_cannot_be_made_does_not_stop_those_that_share_its_transaction(lifecycle: Lifecycle) -> None:
+    lifecycle.sql(
+        "ALTER TABLE app.events DROP CONSTRAINT events_user_id_fkey;"
+        "CREATE FUNCTION app.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        "  IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'app.events_p202701') THEN"
+        "    RAISE EXCEPTION 'not this one'; END IF; END $$;"
+        "CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION app.refuse()"
+    )
+    with pytest.raises(AirflowFailException, match=r'create partition "app.events_p202701" of "app.events": not this one') as failure:
+        lifecycle.create()
+    assert "events_p202612" not in str(failure.value)
+    assert {"events_p202612", "events_p202702"} <= set(lifecycle.partitions())
+    assert not lifecycle.exists("app.events_p202701")
+
+
 def test_a_typo_in_the_reference_date_creates_nothing(lifecycle: Lifecycle) -> None:
     before = lifecycle.partitions()
     with pytest.raises(AirflowFailException, match=r"max_creates_per_run"):
