@@ -16,6 +16,7 @@ from include.partitioning.errors import BadArgumentError, Problem
 from include.partitioning.names import TableName
 from include.partitioning.policy import PartitionPolicy, dag_id_of
 from partition_operators.analyze_partitions import AnalyzePartitionsOperator
+from partition_operators.announcements import archived, maintained
 from partition_operators.archive_partition import ArchivePartitionOperator
 from partition_operators.create_partitions import CreatePartitionsOperator
 from partition_operators.detach_partition import DetachPartitionOperator
@@ -97,7 +98,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
             **common,
         ).expand(partition=measure.output)
         analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
-        report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, **common)
+        report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, outlets=[maintained(policy)], **common)
 
         plan >> heal >> drain >> create >> _expiry(common).expand(partition=plan.output) >> measure >> reindex >> analyze >> report
         create >> recent_view >> report
@@ -112,7 +113,8 @@ def _expiry(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what the decorator
     @task_group
     def expire(partition: str) -> None:
         one = {**common, "partition": partition, "map_index_template": BY_PARTITION}
-        archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, **one)
+        told = [archived(common["policy"])]
+        archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, outlets=told, **one)
         archive >> DetachPartitionOperator(task_id="detach_partition", **one) >> DropPartitionOperator(task_id="drop_partition", **one)
 
     return expire

@@ -1,8 +1,10 @@
 """A plan for people: the lines of a task log, and plain values for XCom. No secret and no row value is in it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from include.partitioning.names import TableName
 from include.partitioning.plan import Create, Expire, Plan
 
 Statements = Mapping[str, Sequence[str]]
@@ -21,20 +23,34 @@ def as_dict(plan: Plan, sizes: Mapping[int, int], statements: Statements) -> dic
     }
 
 
-def describe(plan: Plan, sizes: Mapping[int, int], statements: Statements) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line for a person, with the statements behind it."""
+
+    text: str
+    statements: tuple[str, ...] = ()
+
+
+def describe(plan: Plan, sizes: Mapping[int, int], statements: Statements) -> list[Line]:
     """The plan line by line."""
     cutoff = f"keeps what is newer than {plan.horizon.cutoff:%Y-%m-%d %H:%M}" if plan.horizon.cutoff else "keeps everything"
     lines = [f"plan for {plan.table} as of {plan.reference:%Y-%m-%d %H:%M} UTC; {cutoff}"]
     lines += [f"finding: {finding}" for finding in plan.findings]
     if plan.too_many_creates:
         lines.append(f"will fail: {plan.too_many_creates}")
-    lines.append(f"create {len(plan.creates)} partitions" if plan.creates else "create nothing: every partition wanted exists")
-    for create in plan.creates:
-        lines += [_create_line(create), *(f"    {statement};" for statement in statements.get(str(create.name), ()))]
-    lines.append(f"expire {len(plan.expires)} partitions" if plan.expires else "expire nothing")
-    for expire in plan.expires:
-        lines += [_expire_line(expire, sizes), *(f"    {statement};" for statement in statements.get(str(expire.name), ()))]
-    return lines
+    creates = [_with_statements(_create_line(each), each.name, statements) for each in plan.creates]
+    expires = [_with_statements(_expire_line(each, sizes), each.name, statements) for each in plan.expires]
+    return [
+        *map(Line, lines),
+        Line(f"create {len(creates)} partitions" if creates else "create nothing: every partition wanted exists"),
+        *creates,
+        Line(f"expire {len(expires)} partitions" if expires else "expire nothing"),
+        *expires,
+    ]
+
+
+def _with_statements(line: str, partition: TableName, statements: Statements) -> Line:
+    return Line(line, tuple(statements.get(str(partition), ())))
 
 
 def human_bytes(size: float) -> str:

@@ -16,6 +16,7 @@ from include.postgres.lock_budget import LockBudget, pause_after
 from include.postgres.lookout import SAY_EVERY, InfoLog, Lookout
 from include.postgres.queries import row
 from include.postgres.sessions import Session, gave_way, lock_holders, no_lock, waited_too_long, waiting_for
+from include.postgres.statement_log import StatementLog
 from include.postgres.watch import Watch
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class Executor:
     """Runs the statements of one step on one connection in autocommit mode.
 
     :param lookout: the connection's, which says what is waited for; None: only what is said here.
+    :param shown: where statements are shown; None: in `log`.
     :ivar lock_wait_ms: time that the last call lost to attempts that gave way, with the pauses after them.
     """
 
@@ -56,7 +58,9 @@ class Executor:
         budget: LockBudget,
         log: Log,
         pause: Callable[[float], None] = time.sleep,
+        *,
         lookout: Lookout | None = None,
+        shown: StatementLog | None = None,
     ) -> None:
         self.connection = connection
         self.budget = budget
@@ -64,6 +68,7 @@ class Executor:
         self.lock_wait_ms = 0
         self._pause = pause
         self._lookout = lookout
+        self._shown = shown or StatementLog(log)
         self._left = 0.0
         self._brief_wait: timedelta | None = None
         self._warnings: list[str] = []
@@ -84,7 +89,7 @@ class Executor:
 
         def attempt() -> T:
             self._left = brief.total_seconds()
-            with self.connection.transaction():
+            with self._shown.fold(what), self.connection.transaction():
                 self._set("lock_timeout", patience, local=True)
                 return work(self.connection)
 
@@ -166,7 +171,7 @@ class Executor:
         """Run statements of a transaction in one round trip, and show them in the log; the first that fails is the last that runs."""
         texts = [statement.as_bytes(self.connection) for statement in together]
         for text in texts:
-            self.log.info("%s", text.decode(self.connection.info.encoding))
+            self._shown.show(text.decode(self.connection.info.encoding))
         self.connection.execute(b";\n".join(texts))
 
     def run_briefly(self, *together: sql.Composed, locks: int = 1) -> None:

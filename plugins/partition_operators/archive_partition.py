@@ -1,11 +1,11 @@
 """The archive step."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk import BaseOperatorLink, ObjectStoragePath
 from psycopg import Connection
 
 from include.archive.layout import partition_folder, remove_half_archive, version_folder, version_of
@@ -25,10 +25,12 @@ from include.postgres.export import Pages, Snapshot, copy_statement, rows_digest
 from include.postgres.ledger_records import ArchiveRecord, Event
 from include.postgres.loading import loaded_for_proof
 from include.postgres.unchanged import Archived, compare_with_archive
+from partition_operators.announcements import announce_archive, leave_manifest
 from partition_operators.archive_source import identity_of, source_of
 from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of, url_of
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step
+from partition_operators.links import ManifestLink
 
 STRENGTHS = list(Proof)
 
@@ -49,6 +51,7 @@ class ArchivePartitionOperator(ExpiryOperator):
     """
 
     action: ClassVar[str] = "archive"
+    operator_extra_links: Sequence[BaseOperatorLink] = (*ExpiryOperator.operator_extra_links, ManifestLink())
 
     def expire(self, step: Step, target: Target) -> str:
         """Archive, unless there is nothing to do."""
@@ -60,6 +63,7 @@ class ArchivePartitionOperator(ExpiryOperator):
             return self._show(step, target, folder)
         existing = self._intact(step, target)
         if existing is not None:
+            leave_manifest(step, existing.path, step.ledger.manifest(existing.archive_id))
             return f'"{target.name}" is archived already at {existing.path}: {existing.rows:,} rows, unchanged since'
         refuse_strangers(root, step.table.name, step.table.cluster, step.policy.archive.former_databases)
         forgotten = self._forgotten(step, target, folder)
@@ -160,6 +164,8 @@ class ArchivePartitionOperator(ExpiryOperator):
             step.ledger.record_archive(origin_of(stored.manifest), record, stored.text.decode(), verified=True)
             done = Event("archive", "done", target.name, target.oid, target.bounds, record.rows, record.bytes, detail=record.path)
             step.ledger.record(done)
+        leave_manifest(step, record.path, stored.text.decode())
+        announce_archive(step, target, record)
 
     def _write(self, step: Step, target: Target, place: ObjectStoragePath, source: Snapshot, version: int) -> Manifest:
         policy = archive_policy(step)

@@ -1,7 +1,9 @@
 """The drop step."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.archive.proof import check_objects
@@ -12,10 +14,12 @@ from include.partitioning.target import Target
 from include.postgres import statements
 from include.postgres.dropping import Doomed, drop_partition, why_not_yet
 from include.postgres.ledger_records import ArchiveRecord
+from partition_operators.announcements import leave_manifest
 from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.guardrails import read_clock, refuse_clock_difference
 from partition_operators.lifecycle_operator import Step
+from partition_operators.links import ManifestLink
 
 
 class DropPartitionOperator(ExpiryOperator):
@@ -31,6 +35,7 @@ class DropPartitionOperator(ExpiryOperator):
     """
 
     action: ClassVar[str] = "drop"
+    operator_extra_links: Sequence[BaseOperatorLink] = (*ExpiryOperator.operator_extra_links, ManifestLink())
     destroys: ClassVar[bool] = True
     ui_color = "#ffebee"
 
@@ -72,4 +77,5 @@ class DropPartitionOperator(ExpiryOperator):
         folder = opened(step, record.path)
         check_objects(folder, read_manifest(folder, record.manifest_sha256))
         self.log.info("the archive at %s is what was written", record.path)
+        leave_manifest(step, record.path, step.ledger.manifest(record.archive_id))
         return record

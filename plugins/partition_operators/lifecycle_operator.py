@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.exceptions import AirflowFailException
 from psycopg import Connection
 
@@ -28,6 +29,9 @@ from include.postgres.lock_budget import LockBudget
 from include.postgres.lookout import Lookout
 from include.postgres.privileges import lacking_privileges, refuse_lacking
 from include.postgres.session import prepare
+from include.postgres.statement_log import StatementLog
+from partition_operators.folded_log import folded
+from partition_operators.links import RunbookLink
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 """The default of `reference_date`: a manual run may have no logical date, and then the name `logical_date` is not defined."""
@@ -61,7 +65,10 @@ class LifecycleOperator(BaseOperator):
     :param postgres_conn_id: overrides the policy's connection.
     """
 
-    template_fields: Sequence[str] = ("reference_date", "dry_run")
+    template_fields: Sequence[str] = ("reference_date", "dry_run", "statements")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"statements": "sql"}
+    operator_extra_links: Sequence[BaseOperatorLink] = (RunbookLink(),)
+    overwrite_rtif_after_execution = True  # Airflow shows the fields as they are afterwards, with what ran
     ui_fgcolor = "#000000"
     action: ClassVar[str]
     """The verb, as the ledger has it."""
@@ -81,6 +88,8 @@ class LifecycleOperator(BaseOperator):
         self.reference_date = reference_date
         self.dry_run = dry_run  # type: ignore[assignment,method-assign]  # hides BaseOperator.dry_run(), which only prints templates
         self.postgres_conn_id = postgres_conn_id
+        self.statements = ""
+        """What ran, for "Rendered Templates"."""
 
     def execute(self, context: Context) -> Any:  # noqa: ANN401 - BaseOperator says so
         """Run the step; a permanent error fails the task at once, any other lets Airflow retry."""
@@ -145,9 +154,13 @@ class LifecycleOperator(BaseOperator):
                 table = catalog.read_table(connection, policy, ledger)
                 now = catalog.database_now(connection)
             budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
-            executor = Executor(connection, budget, self.log, lookout=lookout)
+            shown = StatementLog(self.log, partial(folded, self.log))
+            executor = Executor(connection, budget, self.log, lookout=lookout, shown=shown)
             self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
-            yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
+            try:
+                yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
+            finally:
+                self.statements = ";\n".join(shown.kept)
 
     @contextmanager
     def _connected(self, policy: PartitionPolicy) -> Iterator[Connection[Any]]:

@@ -1,15 +1,17 @@
 """The plan step."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
 from include.partitioning.expiry import Horizon
 from include.partitioning.missing import possible_names
 from include.partitioning.plan import Plan, make_plan
-from include.partitioning.plan_text import as_dict, describe
+from include.partitioning.plan_text import Line, as_dict, describe
 from include.postgres import catalog
 from include.postgres.intentions import statements_of
 from include.postgres.recent_view import check_name
+from partition_operators.folded_log import folded
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 from partition_operators.plan_findings import findings_beside
 
@@ -36,12 +38,20 @@ class PlanPartitionsOperator(LifecycleOperator):
         plan = replace(plan, findings=(*plan.findings, *findings_beside(step, plan)))
         sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
         statements = statements_of(step.connection, step.table, plan)
-        for line in describe(plan, sizes, statements):
-            self.log.info("%s", line)
+        self._say(describe(plan, sizes, statements))
         instance = step.context.get("ti")
         if instance is not None:
             instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements))
         return [str(each.name) for each in plan.expires]
+
+    def _say(self, lines: Iterable[Line]) -> None:
+        """What will be done at a glance; the statements are there for whoever unfolds them."""
+        for line in lines:
+            self.log.info("%s", line.text)
+            if line.statements:
+                with folded(self.log, f"    {len(line.statements)} statements"):
+                    for statement in line.statements:
+                        self.log.info("    %s;", statement)
 
     def changes_database(self) -> bool:
         """It only reads."""

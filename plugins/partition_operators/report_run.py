@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from partition_operators.announcements import announce_run
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 
 FAILED = ("failed", "upstream_failed")
@@ -36,6 +37,7 @@ class ReportRunOperator(LifecycleOperator):
             raise AirflowFailException(
                 f"{len(failed)} tasks of this run failed: {', '.join(failed)}; what reached the database is said above, all of it in their own logs"
             )
+        announce_run(step, counts)
         return counts
 
     def changes_database(self) -> bool:
