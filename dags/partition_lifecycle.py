@@ -29,6 +29,7 @@ from partition_operators.refresh_recent_view import RefreshRecentViewOperator
 from partition_operators.reindex_partition import ReindexPartitionOperator
 from partition_operators.report_run import ReportRunOperator
 from partition_operators.retrying import retry_arguments
+from partition_operators.run_alerts import alerts_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BY_PARTITION = "{{ task.partition }}"
@@ -81,6 +82,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         tags=["partition-lifecycle", policy.table.schema, *policy.tags],
         default_args={"owner": policy.owner, **retry_arguments()},
         doc_md=_doc(policy),
+        **alerts_of(policy),
     ) as dag:
         common: dict[str, Any] = {"policy": policy, "dry_run": DRY_RUN}
         plan = PlanPartitionsOperator(task_id="plan", **common)

@@ -93,6 +93,10 @@ class StorageUnavailableError(TransientError):
     """The object store did not answer, or cut the connection."""
 
 
+class NotToldError(TransientError):
+    """A message did not reach somebody it was for."""
+
+
 def all_of(errors: Sequence[PartitionLifecycleError]) -> PartitionLifecycleError:
     """One error with the messages of all: worth a retry if any of them is, and of the kind of those that are if that is one kind."""
     text = "\n".join(str(error) for error in errors)

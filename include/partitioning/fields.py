@@ -117,3 +117,4 @@ WaitTimeoutField = Annotated[
 ArchiveDurationField = Annotated[
     DurationField, _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long")
 ]
+DeadlineField = Annotated[DurationField, _within(timedelta(minutes=1), timedelta(days=30), "it is how long a whole run may take")]

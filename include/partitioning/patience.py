@@ -23,7 +23,7 @@ class Patience:
 
     def pause(self, retry: int) -> timedelta:
         """Before the retry of this number, which counts from 1."""
-        return min(self.first * 2 ** (retry - 1), self.longest)
+        return min(self.first * (1 << (retry - 1)), self.longest)
 
 
 ORDINARY = Patience(2, timedelta(minutes=2), timedelta(minutes=4))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 from psycopg import Connection
@@ -27,7 +26,7 @@ from include.postgres.ledger_records import Event, RunIdentity
 from include.postgres.lock_budget import LockBudget
 from include.postgres.lookout import Lookout
 from include.postgres.privileges import lacking_privileges, refuse_lacking
-from include.postgres.session import prepare
+from partition_operators.connecting import connected
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 """The default of `reference_date`: a manual run may have no logical date, and then the name `logical_date` is not defined."""
@@ -149,18 +148,9 @@ class LifecycleOperator(BaseOperator):
             self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
             yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
 
-    @contextmanager
-    def _connected(self, policy: PartitionPolicy) -> Iterator[Connection[Any]]:
-        """A prepared connection, closed at the end of the block."""
+    def _connected(self, policy: PartitionPolicy) -> AbstractContextManager[Connection[Any]]:
         conn_id = self.postgres_conn_id or policy.postgres_conn_id
-        with translated(f'connect to "{conn_id}"'):
-            connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=conn_id).get_conn())
-        try:
-            with translated(f'prepare the connection "{conn_id}"'):
-                prepare(connection, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
-            yield connection
-        finally:
-            connection.close()
+        return connected(conn_id, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
 
 
 def read_again(step: Step) -> Step:
