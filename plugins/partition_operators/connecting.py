@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import Connection
 
+from include.partitioning.errors import BadArgumentError
 from include.postgres.failures import translated
 from include.postgres.session import prepare, prepare_to_read
 
@@ -16,7 +18,7 @@ from include.postgres.session import prepare, prepare_to_read
 @contextmanager
 def connected(conn_id: str, application_name: str, wait_timeout: timedelta) -> Iterator[Connection[Any]]:
     """A connection for a step, closed at the end of the block. See `session.prepare`."""
-    with _opened(PostgresHook(postgres_conn_id=conn_id), conn_id) as connection:
+    with _opened(_hook(conn_id), conn_id) as connection:
         with translated(f'prepare the connection "{conn_id}"'):
             prepare(connection, application_name, wait_timeout)
         yield connection
@@ -28,12 +30,25 @@ def connected_to_read(conn_id: str, application_name: str, longest: timedelta) -
 
     :param longest: for connecting, and for each statement.
     """
-    hook = PostgresHook(postgres_conn_id=conn_id)
+    hook = _hook(conn_id)
     hook.connection.extra = json.dumps({"connect_timeout": max(round(longest.total_seconds()), 2), **hook.connection.extra_dejson})
     with _opened(hook, conn_id) as connection:
         with translated(f'prepare the connection "{conn_id}"'):
             prepare_to_read(connection, application_name, longest)
         yield connection
+
+
+def _hook(conn_id: str) -> PostgresHook:
+    """One that knows its connection.
+
+    :raises BadArgumentError: Airflow has no such connection.
+    """
+    hook = PostgresHook(postgres_conn_id=conn_id)
+    try:
+        hook.connection  # noqa: B018 - it is looked up now, and kept
+    except AirflowNotFoundException as error:
+        raise BadArgumentError(f'Airflow has no connection "{conn_id}"; make it, or correct postgres_conn_id in the policy') from error
+    return hook
 
 
 @contextmanager
