@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for alarm in sorted(alarms, key=lambda alarm: -alarm.severity):
         print(alarm)
     if not alarms:
-        print(f"OK: {len(found.policies)} tables")
+        print(f"OK: tables in order: {len(found.policies)}")
     return max((int(alarm.severity) for alarm in alarms), default=0)
 
 
