@@ -97,14 +97,15 @@ def test_a_run_that_fails_is_one_message_to_each_notifier_with_what_failed_and_w
     policies(notify={"on_failure": [HTTP, NOBODY, SMTP], "on_success": [HTTP]})
     partition = obstruct(uri, tmp_path)
     outcome = local_airflow.run_dag(DAG)
-    assert outcome.tasks["expire.archive_partition[0]"] == "failed"
-    assert outcome.tasks["create_partitions"] == "success"
+    assert {task for task, state in outcome.tasks.items() if state == "failed"} == {"expire.archive_partition[0]", "report"}
     (said,) = chat
     assert (said["occasion"], said["table"], said["run_id"]) == ("on_failure", "core.sessions", outcome.run_id)
     assert said["subject"] == f'partition lifecycle of "core.sessions": the run {outcome.run_id} failed'
     assert f'expire.archive_partition_0 "{partition}": ' in said["text"]
     assert said["text"].count("expire.archive_partition_0") == 1
     assert "hunter2" not in str(said)
+    assert outcome.plan is not None
+    assert sum("install its provider wherever Airflow runs" in finding for finding in outcome.plan["findings"]) == 1
     (letter,) = mail
     assert (letter["To"], letter["Subject"]) == ("dba@example.org", said["subject"])
     (page,) = [part for part in letter.walk() if part.get_content_type() == "text/html"]
@@ -112,14 +113,19 @@ def test_a_run_that_fails_is_one_message_to_each_notifier_with_what_failed_and_w
     assert html.unescape(shown) == f"<pre>{said['text']}</pre>"
 
 
-def test_a_run_that_succeeds_says_what_it_did_and_one_with_nobody_to_tell_says_nothing(
-    uri: str, chat: list[dict[str, Any]], policies: Any
+def test_the_alarm_tells_each_once_until_a_run_that_says_so_has_done_what_was_missing(
+    uri: str, chat: list[dict[str, Any]], mail: list[Message], policies: Any
 ) -> None:
-    policies(notify={"on_success": [HTTP]})
+    policies(notify={"on_failure": [SMTP], "on_success": [HTTP], "on_alarm": [HTTP, HTTP]})
+    assert local_airflow.run_dag("partition_alarm").tasks == {"policy_files": "success", "database[0]": "failed"}
+    said = chat.pop()
+    assert (said["occasion"], said["subject"]) == ("on_alarm", 'partition alarm on "e2e": 3 problems, the worst is critical')
+    assert "- CRITICAL core.sessions: 0 of 3 upcoming partitions are there" in said["text"]
+    assert "- WARNING core.sessions: no run has succeeded since " in said["text"]
+    assert chat == []
     assert local_airflow.run_dag(DAG).state == "success"
     (said,) = chat
     assert said["subject"].endswith("succeeded")
-    assert "create done: 3" in said["text"]
-    policies()
-    assert local_airflow.run_dag(DAG).state == "success"
-    assert len(chat) == 1
+    assert "- create done: 3" in said["text"]
+    assert local_airflow.run_dag("partition_alarm").state == "success"
+    assert (len(chat), mail) == (1, [])
