@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean test lint slow test-matrix bench-archive bench-stalls bench-scale check-policies schema
+.PHONY: demo demo-psql demo-clean test lint slow test-matrix bench-archive bench-stalls bench-scale check-policies alarm schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -70,6 +70,9 @@ lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 
 check-policies: $(VENV)/.demo-ready  ## check the policy files; DATABASE=postgresql://… compares them with a catalog
 	@$(RUN) -m include.check_policies $(if $(DATABASE),--database "$(DATABASE)")
+
+alarm: $(VENV)/.demo-ready  ## is every table with a policy looked after? DATABASE=postgresql://… says where they are
+	@$(RUN) -m include.alarm $(if $(DATABASE),--database "$(DATABASE)")
 
 schema: $(VENV)/.demo-ready  ## write the JSON Schema of policy files anew
 	$(RUN) -m include.check_policies --schema > include/policies/policy.schema.json

@@ -5,7 +5,7 @@ task fails with what is wrong, so that one typo neither stops the other tables n
 """
 
 import inspect
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task, task_group
@@ -29,6 +29,8 @@ from partition_operators.plan_partitions import PlanPartitionsOperator
 from partition_operators.refresh_recent_view import RefreshRecentViewOperator
 from partition_operators.reindex_partition import ReindexPartitionOperator
 from partition_operators.report_run import ReportRunOperator
+from partition_operators.retrying import retry_arguments
+from partition_operators.run_alerts import alerts_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BY_PARTITION = "{{ task.partition }}"
@@ -79,8 +81,9 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["partition-lifecycle", policy.table.schema, *policy.tags],
-        default_args={"owner": policy.owner, "retries": 2, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
+        default_args={"owner": policy.owner, **retry_arguments()},
         doc_md=_doc(policy),
+        **alerts_of(policy),
     ) as dag:
         common: dict[str, Any] = {"policy": policy, "dry_run": DRY_RUN}
         plan = PlanPartitionsOperator(task_id="plan", **common)

@@ -4,7 +4,7 @@ Three DAGs for all tables together: `partition_restore`, `partition_restore_dril
 """
 
 import inspect
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Param
@@ -15,9 +15,9 @@ from partition_operators.lifecycle_operator import DRY_RUN
 from partition_operators.reconcile_archives import ReconcileArchivesOperator
 from partition_operators.restore_drill import RestoreDrillOperator
 from partition_operators.restore_partition import RestoreMode, RestorePartitionOperator
+from partition_operators.retrying import retry_arguments
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-DEFAULTS: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True}
 TAGS = ["partition-lifecycle", "archive"]
 
 policies = [policy for policy in read_policies().policies if policy.archive is not None]
@@ -60,7 +60,7 @@ def restore_dag() -> DAG:
         start_date=START,
         params=RESTORE_PARAMS,
         tags=TAGS,
-        default_args=DEFAULTS,
+        default_args=retry_arguments(),
         doc_md=inspect.getdoc(RestorePartitionOperator),
     ) as made:
         common: dict[str, Any] = {"policy": "{{ params.table }}", "dry_run": DRY_RUN}
@@ -92,7 +92,7 @@ def drill_dag() -> DAG:
         max_active_runs=1,
         params=params,
         tags=TAGS,
-        default_args=DEFAULTS,
+        default_args=retry_arguments(),
         doc_md=inspect.getdoc(RestoreDrillOperator),
     ) as made:
         RestoreDrillOperator.partial(
@@ -114,7 +114,7 @@ def reconcile_dag() -> DAG:
         start_date=START,
         params={"dry_run": DRY_RUN_PARAM},
         tags=TAGS,
-        default_args=DEFAULTS,
+        default_args=retry_arguments(),
         doc_md=inspect.getdoc(ReconcileArchivesOperator),
     ) as made:
         ReconcileArchivesOperator.partial(

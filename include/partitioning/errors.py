@@ -93,10 +93,17 @@ class StorageUnavailableError(TransientError):
     """The object store did not answer, or cut the connection."""
 
 
+class NotToldError(TransientError):
+    """A message did not reach somebody it was for."""
+
+
 def all_of(errors: Sequence[PartitionLifecycleError]) -> PartitionLifecycleError:
-    """One error with the messages of all: worth a retry if any of them is."""
+    """One error with the messages of all: worth a retry if any of them is, and of the kind of those that are if that is one kind."""
     text = "\n".join(str(error) for error in errors)
-    return TransientError(text) if any(isinstance(error, TransientError) for error in errors) else PermanentError(text)
+    kinds = {type(error) for error in errors if isinstance(error, TransientError)}
+    if not kinds:
+        return PermanentError(text)
+    return kinds.pop()(text) if len(kinds) == 1 else TransientError(text)
 
 
 @dataclass(frozen=True, slots=True)

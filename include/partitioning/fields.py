@@ -5,15 +5,13 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import pendulum
-from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, ByteSize, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from include.partitioning.errors import BadArgumentError
 from include.partitioning.names import TableName
+from include.partitioning.schedule import PRESETS, is_schedule
 from include.partitioning.span import CalendarSpan, format_duration, parse_duration
-
-SCHEDULE_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
 
 def refusal(message: str, key: str = "") -> PydanticCustomError:
@@ -70,8 +68,8 @@ def _timezone(value: object) -> object:
 
 
 def _schedule(value: object) -> object:
-    if isinstance(value, str) and value not in SCHEDULE_PRESETS and not (len(value.split()) == 5 and croniter.is_valid(value)):
-        raise refusal(f'"{value}" is neither a cron expression of five fields nor one of {", ".join(SCHEDULE_PRESETS)}')
+    if isinstance(value, str) and not is_schedule(value):
+        raise refusal(f'"{value}" is neither a cron expression of five fields nor one of {", ".join(PRESETS)}')
     return value
 
 
@@ -117,3 +115,4 @@ WaitTimeoutField = Annotated[
 ArchiveDurationField = Annotated[
     DurationField, _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long")
 ]
+DeadlineField = Annotated[DurationField, _within(timedelta(minutes=1), timedelta(days=30), "it is how long a whole run may take")]

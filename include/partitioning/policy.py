@@ -6,15 +6,16 @@ The same keys and the same checks serve the YAML file and `PartitionPolicy(...)`
 import difflib
 import hashlib
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
 
 from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, Proof, SubscriberPartitions
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
     ArchiveDurationField,
     ArchivePathField,
+    DeadlineField,
     LockTimeoutField,
     ScheduleField,
     SizeField,
@@ -24,7 +25,9 @@ from include.partitioning.fields import (
     WaitTimeoutField,
     refusal,
 )
+from include.partitioning.frozen import Frozen
 from include.partitioning.interval import Interval
+from include.partitioning.notify import NotifyPolicy
 
 MAX_DAG_ID = 200
 """Characters behind `partition_lifecycle.`; Airflow's limit is 250 in all."""
@@ -33,11 +36,7 @@ MOST_MAPPED = 1000
 """Partitions that one run may have tasks for: Airflow fails a task that returns more than its `max_map_length`, by default 1024."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class ArchivePolicy(_Frozen):
+class ArchivePolicy(Frozen):
     """Where expired partitions go before they are dropped."""
 
     path: ArchivePathField = Field(
@@ -63,14 +62,14 @@ class ArchivePolicy(_Frozen):
     )
 
 
-class RecentViewPolicy(_Frozen):
+class RecentViewPolicy(Frozen):
     """A view over the newest intervals. Its range moves with the database's clock, so it does not go stale when maintenance stops."""
 
     name: TableField = Field(description="schema.view; refused when something else has the name.", examples=["core.v_sessions_recent"])
     intervals: int = Field(3, strict=True, ge=1, le=1000, description="Intervals shown, the current one included.", examples=[3])
 
 
-class ReindexPolicy(_Frozen):
+class ReindexPolicy(Frozen):
     """Which partitions the reindex step rebuilds."""
 
     bloat_above: float = Field(
@@ -78,7 +77,7 @@ class ReindexPolicy(_Frozen):
     )
 
 
-class PartitionPolicy(_Frozen):
+class PartitionPolicy(Frozen):
     """How one partitioned table is looked after.
 
     :raises PolicyError: with every problem found, when a key is unknown, missing or has a value that cannot be meant.
@@ -147,6 +146,14 @@ class PartitionPolicy(_Frozen):
     )
     schedule: ScheduleField | None = Field(
         "@monthly", description="Cron expression or preset of the DAG; null for runs by hand only.", examples=["@monthly"]
+    )
+    notify: NotifyPolicy = Field(
+        NotifyPolicy(),
+        description="Who is told when a run fails, succeeds or is late, and when the alarm finds something wrong.",
+        examples=["{on_failure: [{notifier: airflow.providers.smtp.notifications.smtp.SmtpNotifier, arguments: {to: dba@example.org}}]}"],
+    )
+    deadline: DeadlineField | None = Field(
+        None, description="Somebody is told when a run is not done so long after it was queued. Omitted: no limit.", examples=["6 h"]
     )
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
     tags: tuple[str, ...] = Field((), description="Tags of the DAG, besides the schema's name.", examples=[["core", "gdpr"]])
@@ -221,5 +228,16 @@ def _example(location: list[str]) -> str | None:
 
 
 def _model_of(location: list[str]) -> type[BaseModel]:
-    nested: dict[str, type[BaseModel]] = {"archive": ArchivePolicy, "recent_view": RecentViewPolicy, "reindex": ReindexPolicy}
-    return nested.get(location[0], PartitionPolicy) if location else PartitionPolicy
+    """The model that the keys at this place are of; numbers in `location` are places in a list."""
+    model: type[BaseModel] = PartitionPolicy
+    for part in location:
+        field = model.model_fields.get(part)
+        nested = _model_within(field.annotation) if field else None
+        model = nested or model
+    return model
+
+
+def _model_within(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_within(each))), None)

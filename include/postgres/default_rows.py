@@ -47,6 +47,13 @@ def read_contents(
     return Contents(tuple(groups), sum(rows for rows, oldest, _ in found if oldest is None))
 
 
+def has_rows_of_some_time(connection: Connection[Any], table: PartitionedTable, default: TableName) -> bool:
+    """Whether any row has a key that is neither NULL nor infinite: such a row belongs into a partition of its own, now or later."""
+    statement = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE pg_catalog.isfinite({}))").format(named(default), sql.Identifier(table.key))
+    found = connection.execute(statement).fetchone()
+    return bool(found and found[0])
+
+
 def count_statement(policy: PartitionPolicy, table: PartitionedTable, default: TableName) -> sql.Composed:
     """Count, oldest and newest key by period; a key without one counts with NULL for both."""
     zone = policy.timezone if table.key_type is KeyType.TIMESTAMPTZ else "UTC"

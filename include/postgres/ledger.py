@@ -108,6 +108,12 @@ class Ledger(LedgerGuardrails):
         """Note that an archive was restored for a drill, or that it could not be."""
         self._write("record_drill", archive_id=archive_id, passed=passed)
 
+    def last_run(self) -> datetime | None:
+        """When a run of this table's DAG last succeeded, whether or not it had anything to do."""
+        found = self._rows_if_installed("last_run")
+        moment: datetime | None = found[0]["moment"] if found else None
+        return moment
+
     def analyzed_at(self) -> datetime | None:
         """When this table was last analyzed as a whole, by this package."""
         found = self._rows_if_installed("analyzed_at")

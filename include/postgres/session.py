@@ -72,24 +72,45 @@ def prepare(connection: Connection[Any], application_name: str, wait_timeout: ti
     :raises CatalogMismatchError: the server is older than PostgreSQL 14, a standby, behind a pooler, or has text in no known encoding.
     :raises MissingPrivilegeError: a superuser has set something for this role that must not be so, and that the role may not change.
     """
+    return _prepared(connection, application_name, wait_timeout, {}, on_standby=False)
+
+
+def prepare_to_read(connection: Connection[Any], application_name: str, longest: timedelta) -> Connection[Any]:
+    """As `prepare`, for somebody who only looks: on a hot standby too, with no right or chance to change anything.
+
+    :param longest: time after which a statement is given up, waits included.
+    """
+    limits = {"default_transaction_read_only": "on", "statement_timeout": f"{round(longest.total_seconds() * 1000)}ms"}
+    return _prepared(connection, application_name, longest, limits, on_standby=True)
+
+
+def _prepared(
+    connection: Connection[Any], application_name: str, wait_timeout: timedelta, others: Mapping[str, str], *, on_standby: bool
+) -> Connection[Any]:
     connection.autocommit = True
     connection.row_factory = tuple_row  # an Airflow connection may ask for another
     _refuse_old(connection)
     first = _answering(connection)  # before the first SET, which a pooler would leave to others
-    _refuse_pooler_and_standby(connection, first)
-    pin_settings(connection, application_name, wait_timeout)
-    _refuse_pooler_and_standby(connection, _answering(connection))
+    _refuse_pooler_and_standby(connection, first, on_standby=on_standby)
+    pin_settings(connection, application_name, wait_timeout, others, on_standby=on_standby)
+    _refuse_pooler_and_standby(connection, _answering(connection), on_standby=on_standby)
     _look_after_worker(connection)
     return connection
 
 
 def pin_settings(
-    connection: Connection[Any], application_name: str, wait_timeout: timedelta = LONGEST_READ_WAIT, others: Mapping[str, str] | None = None
+    connection: Connection[Any],
+    application_name: str,
+    wait_timeout: timedelta = LONGEST_READ_WAIT,
+    others: Mapping[str, str] | None = None,
+    *,
+    on_standby: bool = False,
 ) -> None:
     """The settings above, and the role that logged in; for a connection in autocommit mode.
 
     :param wait_timeout: longest wait for a lock.
     :param others: that only this connection has.
+    :param on_standby: whether it may be one.
     :raises MissingPrivilegeError: as `prepare`.
     """
     connection.execute(_FIRST)
@@ -100,7 +121,7 @@ def pin_settings(
     }
     settings = SETTINGS | newer | own | dict(others or {})
     found = row(connection, "set_session", names=list(settings), values=list(settings.values()), beyond_us=list(_BEYOND_US)) or {}
-    _refuse_pooler_and_standby(connection, found)
+    _refuse_pooler_and_standby(connection, found, on_standby=on_standby)
     _insist(connection, found["user"], found["beyond_us"])
 
 
@@ -143,7 +164,7 @@ def _look_after_worker(connection: Connection[Any]) -> None:
         connection.execute("SELECT pg_catalog.set_config('client_connection_check_interval', %s, false)", (CHECK_CLIENT_EVERY,))
 
 
-def _refuse_pooler_and_standby(connection: Connection[Any], answered: Row) -> None:
+def _refuse_pooler_and_standby(connection: Connection[Any], answered: Row, *, on_standby: bool) -> None:
     """A pooler hands our statements, or what we leave behind, to others.
 
     In transaction mode it loses SET and session locks; in session mode our settings may stay for whoever comes next, and a statement is
@@ -156,5 +177,5 @@ def _refuse_pooler_and_standby(connection: Connection[Any], answered: Row) -> No
             f'the connection to "{host}" goes through a connection pooler, in whichever mode (announced was the process {announced}, a '
             f"statement was run by {answered['backend']}); point the Airflow connection at the server itself"
         )
-    if answered["standby"]:
+    if answered["standby"] and not on_standby:
         raise CatalogMismatchError(f'"{host}" is a standby; point the Airflow connection at the primary')

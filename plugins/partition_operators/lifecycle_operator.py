@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.exceptions import AirflowFailException
 from psycopg import Connection
@@ -28,8 +27,8 @@ from include.postgres.ledger_records import Event, RunIdentity
 from include.postgres.lock_budget import LockBudget
 from include.postgres.lookout import Lookout
 from include.postgres.privileges import lacking_privileges, refuse_lacking
-from include.postgres.session import prepare
 from include.postgres.statement_log import StatementLog
+from partition_operators.connecting import connected
 from partition_operators.folded_log import folded
 from partition_operators.links import RunbookLink
 
@@ -162,18 +161,9 @@ class LifecycleOperator(BaseOperator):
             finally:
                 self.statements = ";\n".join(shown.kept)
 
-    @contextmanager
-    def _connected(self, policy: PartitionPolicy) -> Iterator[Connection[Any]]:
-        """A prepared connection, closed at the end of the block."""
+    def _connected(self, policy: PartitionPolicy) -> AbstractContextManager[Connection[Any]]:
         conn_id = self.postgres_conn_id or policy.postgres_conn_id
-        with translated(f'connect to "{conn_id}"'):
-            connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=conn_id).get_conn())
-        try:
-            with translated(f'prepare the connection "{conn_id}"'):
-                prepare(connection, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
-            yield connection
-        finally:
-            connection.close()
+        return connected(conn_id, f"partition_lifecycle {self.action} {policy.table}", policy.wait_timeout)
 
 
 def read_again(step: Step) -> Step:

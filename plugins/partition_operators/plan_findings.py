@@ -13,6 +13,7 @@ from include.postgres.strays import stray_findings
 from partition_operators.default_rows import default_findings
 from partition_operators.guardrails import why_not_published, why_nothing_goes
 from partition_operators.lifecycle_operator import Step
+from partition_operators.run_alerts import unusable_alerts
 
 
 def findings_beside(step: Step, plan: Plan) -> list[str]:
@@ -20,7 +21,7 @@ def findings_beside(step: Step, plan: Plan) -> list[str]:
     stops = [*why_nothing_goes(step), *_server(step, plan), *_privileges(step, plan), *_references(step, plan)]
     strays = stray_findings(step.connection, step.ledger, step.table)
     around = [*_surroundings(step, plan), *_differences(step, plan)]
-    return [*stops, *_publications(step, plan), *default_findings(step), *_ledger(step), *strays, *around]
+    return [*stops, *unusable_alerts(step.policy), *_publications(step, plan), *default_findings(step), *_ledger(step), *strays, *around]
 
 
 def _server(step: Step, plan: Plan) -> list[str]:

@@ -4,8 +4,11 @@ from typing import Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from include.postgres.failures import translated
+from include.postgres.ledger_records import Event
 from partition_operators.announcements import announce_run
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
+from partition_operators.run_alerts import unusable_alerts
 
 FAILED = ("failed", "upstream_failed")
 
@@ -15,7 +18,8 @@ class ReportRunOperator(LifecycleOperator):
 
     A run's state is that of its last tasks, so without this one a failed archive would end in a green run.
 
-    **When it fails** the log names each failed task and its message. Clear what failed once the cause is gone.
+    **When it fails** the log names each failed task and its message. Clear what failed once the cause is gone. It fails, too, if the policy
+    tells somebody by a notifier that is not installed: then the table is in order, but nobody would hear of it if it were not.
 
     Arguments: see `LifecycleOperator`.
     """
@@ -32,17 +36,31 @@ class ReportRunOperator(LifecycleOperator):
             self.log.info("%s %s %s", key, event["partition"] or event["parent"], event["detail"] or "")
         if not counts:
             self.log.info("this run changed nothing")
-        failed = _failed_tasks(step)
-        if failed:
-            raise AirflowFailException(
-                f"{len(failed)} tasks of this run failed: {', '.join(failed)}; what reached the database is said above, all of it in their own logs"
-            )
+        problems = [*_failures(step), *unusable_alerts(step.policy)]
+        if problems:
+            raise AirflowFailException("\n".join(problems))
+        self._note_success(step)
         announce_run(step, counts)
         return counts
 
     def changes_database(self) -> bool:
-        """It only reads."""
+        """It only reads, but for the line that says that the run is done."""
         return False
+
+    def _note_success(self, step: Step) -> None:
+        """The alarm asks when the last run succeeded, and one that had nothing to do leaves no other trace."""
+        if step.dry_run or not step.ledger.version():
+            return
+        with translated("note the end of the run in the ledger"):
+            step.ledger.record(Event("run", "done", detail=f"as of {step.reference.isoformat()}"))
+
+
+def _failures(step: Step) -> list[str]:
+    failed = _failed_tasks(step)
+    if not failed:
+        return []
+    said = "what reached the database is said above, all of it in their own logs"
+    return [f"{len(failed)} tasks of this run failed: {', '.join(failed)}; {said}"]
 
 
 def _failed_tasks(step: Step) -> list[str]:

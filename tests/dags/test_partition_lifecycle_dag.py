@@ -24,7 +24,9 @@ policies:
 """
 
 
-FOR_ALL_TABLES = {"partition_restore", "partition_restore_drill", "partition_reconcile_archives", "partition_hold", "partition_lift_hold"}
+FOR_ALL_TABLES = {
+    "partition_alarm", "partition_restore", "partition_restore_drill", "partition_reconcile_archives", "partition_hold", "partition_lift_hold"
+}  # fmt: skip
 
 
 def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:
@@ -93,7 +95,9 @@ def test_a_broken_policy_gets_a_failing_dag_of_its_name_and_leaves_the_others_al
 
 
 def test_a_file_that_is_no_yaml_is_loud_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert set(bag(monkeypatch, tmp_path, "policies: [").dags) == {"partition_lifecycle.policy_files"}
+    dags = bag(monkeypatch, tmp_path, "policies: [").dags
+    assert set(dags) == {"partition_lifecycle.policy_files", "partition_alarm"}
+    assert dags["partition_alarm"].task_ids == ["policy_files"]
 
 
 def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -111,7 +115,8 @@ def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch:
 
 def test_without_a_table_that_archives_there_is_nothing_to_restore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = "policies: [{table: core.sessions, partition_key: created_at}]"
-    assert set(bag(monkeypatch, tmp_path, text).dags) == {"partition_lifecycle.core.sessions", "partition_hold", "partition_lift_hold"}
+    dags = bag(monkeypatch, tmp_path, text).dags
+    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_hold", "partition_lift_hold", "partition_alarm"}
 
 
 def test_holds_have_two_forms_for_all_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -121,6 +126,15 @@ def test_holds_have_two_forms_for_all_tables(monkeypatch: pytest.MonkeyPatch, tm
     assert list(dags["partition_lift_hold"].params) == ["table", "number", "dry_run"]
     for dag_id in ("partition_hold", "partition_lift_hold"):
         assert dags[dag_id].params.get_param("table").schema["enum"] == ["core.sessions"]
+
+
+def test_the_alarm_has_one_task_for_each_database_and_a_schedule_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = POLICY + "  - {table: core.a, postgres_conn_id: other}\n  - {table: core.b, postgres_conn_id: other}\n"
+    dag = bag(monkeypatch, tmp_path, text).dags["partition_alarm"]
+    assert dag.get_task("database").expand_input.value == {"postgres_conn_id": ["other", "postgres_default"]}  # type: ignore[union-attr]  # it is mapped
+    assert str(dag.schedule) == "30 6 * * *"
+    monkeypatch.setenv("PARTITION_ALARM_SCHEDULE", "@hourly")
+    assert str(bag(monkeypatch, tmp_path, text).dags["partition_alarm"].schedule) == "@hourly"
 
 
 def python(code: str, **environment: str) -> dict[str, Any]:
@@ -199,5 +213,5 @@ def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> No
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
-    assert len(finished) == 18
+    assert len(finished) == 20
     assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)

@@ -373,7 +373,7 @@ def test_a_storage_that_fails_in_the_middle_leaves_no_query_running_on_the_serve
 
     with monkeypatch.context() as patch:
         patch.setattr(HashingWriter, "write", full)
-        patch.setattr("partition_operators.lifecycle_operator.prepare", watched(looked_at))
+        patch.setattr("partition_operators.connecting.prepare", watched(looked_at))
         with pytest.raises(StorageUnavailableError, match=r"No space left on device"):
             lifecycle.archive_partition(OLD, policy=policy(lifecycle, files=files))
     assert running == [0]
