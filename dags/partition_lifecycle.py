@@ -97,6 +97,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
             task_id="reindex_partition",
             map_index_template=BY_PARTITION,
             max_active_tis_per_dagrun=1,
+            pool=policy.pool,
             doc_md=inspect.getdoc(ReindexPartitionOperator),
             **common,
         ).expand(partition=measure.output)
@@ -116,8 +117,10 @@ def _expiry(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what the decorator
     @task_group
     def expire(partition: str) -> None:
         one = {**common, "partition": partition, "map_index_template": BY_PARTITION}
-        told = [archived(common["policy"])]
-        archive = ArchivePartitionOperator(task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, outlets=told, **one)
+        policy = common["policy"]
+        archive = ArchivePartitionOperator(
+            task_id="archive_partition", trigger_rule=TriggerRule.ALL_DONE, outlets=[archived(policy)], pool=policy.pool, **one
+        )
         archive >> DetachPartitionOperator(task_id="detach_partition", **one) >> DropPartitionOperator(task_id="drop_partition", **one)
 
     return expire

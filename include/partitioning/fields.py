@@ -5,13 +5,16 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import pendulum
-from pydantic import AfterValidator, BeforeValidator, ByteSize, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from include.partitioning.errors import BadArgumentError
 from include.partitioning.names import TableName
 from include.partitioning.schedule import PRESETS, is_schedule
 from include.partitioning.span import CalendarSpan, format_duration, parse_duration
+
+DEFAULT_POOL = "default_pool"
+"""The pool that Airflow has by itself."""
 
 
 def refusal(message: str, key: str = "") -> PydanticCustomError:
@@ -103,6 +106,7 @@ _AS_DURATION = PlainSerializer(format_duration, return_type=str)
 
 TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
 SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
+PoolField = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 TimezoneField = Annotated[str, BeforeValidator(_timezone)]
 ScheduleField = Annotated[str, BeforeValidator(_schedule)]
 ArchivePathField = Annotated[str, BeforeValidator(_archive_path)]

@@ -13,10 +13,12 @@ from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validato
 from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, Proof, SubscriberPartitions
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
+    DEFAULT_POOL,
     ArchiveDurationField,
     ArchivePathField,
     DeadlineField,
     LockTimeoutField,
+    PoolField,
     ScheduleField,
     SizeField,
     SpanField,
@@ -154,6 +156,9 @@ class PartitionPolicy(Frozen):
     )
     deadline: DeadlineField | None = Field(
         None, description="Somebody is told when a run is not done so long after it was queued. Omitted: no limit.", examples=["6 h"]
+    )
+    pool: PoolField = Field(
+        DEFAULT_POOL, description="Airflow pool of archives and index rebuilds. It must exist, or they wait for ever.", examples=["app_database"]
     )
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
     tags: tuple[str, ...] = Field((), description="Tags of the DAG, besides the schema's name.", examples=[["core", "gdpr"]])
