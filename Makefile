@@ -64,7 +64,7 @@ bench-scale: $(VENV)/.test-ready  ## many policies, very many partitions, a long
 lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(RUN) -m mypy include plugins/partition_operators plugins/partition_pages.py dags demo tests
+	$(RUN) -m mypy include plugins/partition_operators plugins/partition_pages.py dags demo deploy tests
 	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/lint-imports --no-cache
 	$(RUN) -m include.check_policies --schema | diff -u include/policies/policy.schema.json - || (echo "policy.schema.json is stale: run make schema"; exit 1)
 

@@ -10,19 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from include.partitioning.config import read_policies
-from include.partitioning.errors import PolicyError
-from include.partitioning.policy import DEFAULT_POOL, PartitionPolicy
+from include.partitioning.fields import DEFAULT_POOL
+from include.partitioning.policy import PartitionPolicy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status: 1 if a policy file cannot be read."""
+    """Run the command. A policy that is not good is named, and does not keep the pools of the others from being listed."""
     parser = argparse.ArgumentParser(prog="python -m include.list_pools", description="List the Airflow pools that policies name.")
     parser.add_argument("policies", nargs="?", type=Path, help="file or folder; default: $PARTITION_POLICIES, then include/policies")
-    try:
-        found = read_policies(parser.parse_args(arguments).policies)
-    except PolicyError as error:
-        print(error, file=sys.stderr)
-        return 1
+    found = read_policies(parser.parse_args(arguments).policies)
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
     for pool in pools_of(found.policies):
         print(pool)
     return 0

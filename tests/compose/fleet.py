@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import psycopg
 from psycopg import sql
@@ -62,9 +63,11 @@ def seed(connection: psycopg.Connection[tuple[object, ...]], tables: list[FleetT
     for table in tables:
         parent = sql.Identifier("fleet", table.name)
         connection.execute(
-            sql.SQL("CREATE TABLE {} (id bigint, created_at timestamptz NOT NULL, note text) PARTITION BY RANGE (created_at)").format(parent)
+            sql.SQL("CREATE TABLE {} (id bigint, created_at timestamptz NOT NULL, note text) PARTITION BY RANGE (created_at)").format(
+                parent
+            )
         )
-        for begin, end in zip(months, months[1:], strict=False):
+        for begin, end in pairwise(months):
             partition = sql.Identifier("fleet", f"{table.name}_p{begin:%Y%m}")
             statement = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})")
             connection.execute(statement.format(partition, parent, *(sql.Literal(f"{day} 00:00+00") for day in (begin, end))))

@@ -65,7 +65,7 @@ def kill_a_worker_in_the_middle(compose: Cluster) -> list[tuple[str, str, int]]:
     def worth_killing() -> bool:
         return len(busy()) >= 2 and any(each["task_id"] == "expire.archive_partition" for each in compose.api.instances(state="success"))
 
-    wait(worth_killing, 180, "worker-2 never had two tasks at once", pause=0.2)
+    wait(worth_killing, 180, "worker-2 never had two tasks at once", pause=0.5)
     compose.machine.kill("worker-2")
     return [(each["dag_id"], each["task_id"], each["map_index"]) for each in busy()]
 
@@ -86,7 +86,7 @@ def left_as_the_policies_say(compose: Cluster, first_month: date) -> None:
     kept = list(months_from(first_month, 5))[1:]
     with psycopg.connect(compose.target) as connection:
         kinds = "SELECT relname, relispartition FROM pg_class WHERE relnamespace = 'fleet'::regnamespace AND relkind = 'r'"
-        found = dict(connection.execute(kinds).fetchall())
+        found: dict[str, bool] = dict(connection.execute(kinds).fetchall())
         wanted = {f"{table.name}_p{month:%Y%m}": True for table in TABLES for month in kept}
         wanted |= {f"{table.name}_p{first_month:%Y%m}": False for table in TABLES if table.waits}
         assert found == wanted
