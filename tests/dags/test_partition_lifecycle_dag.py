@@ -73,6 +73,20 @@ def test_a_failure_stops_only_what_depends_on_it(monkeypatch: pytest.MonkeyPatch
     assert {rules[task] for task in ("heal", "expire.detach_partition", "expire.drop_partition", "reindex_partition")} == {"all_success"}
 
 
+def test_only_archives_and_rebuilds_take_a_slot_of_the_policy_s_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dag = bag(monkeypatch, tmp_path, POLICY.replace("tags: [first]", "pool: app_database")).dags["partition_lifecycle.core.sessions"]
+    pools = {task.task_id: task.partial_kwargs["pool"] if hasattr(task, "partial_kwargs") else task.pool for task in dag.tasks}
+    assert {task for task, pool in pools.items() if pool == "app_database"} == {"expire.archive_partition", "reindex_partition"}
+    assert set(pools.values()) == {"app_database", "default_pool"}
+
+
+def test_airflow_warns_of_a_pool_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bag(monkeypatch, tmp_path, POLICY.replace("tags: [first]", "pool: app_database"))
+    warnings = DagBag(PROJECT / "dags", known_pools={"default_pool"}).dag_warnings
+    assert [(each.dag_id, "app_database" in each.message) for each in warnings] == [("partition_lifecycle.core.sessions", True)]
+    assert DagBag(PROJECT / "dags", known_pools={"default_pool", "app_database"}).dag_warnings == set()
+
+
 def test_every_task_explains_itself_and_mapped_ones_show_their_partition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
     for task in dag.tasks:

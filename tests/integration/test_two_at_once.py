@@ -109,6 +109,18 @@ def test_a_step_waits_for_whoever_works_on_the_same_partition_and_names_him(life
     getattr(lifecycle, step)(OLD)
 
 
+@pytest.mark.parametrize("step", ["create", "detach"])
+def test_creating_and_detaching_partitions_of_one_table_never_go_on_side_by_side(lifecycle: Lifecycle, step: str) -> None:
+    lifecycle.archive_partition(OLD)
+    arguments = (OLD,) if step == "detach" else ()
+    with (
+        advisory(lifecycle, "app.events"),
+        pytest.raises(WaitTooLongError, match=r'"app.events": waited 1 s for pid \d+ \(postgres, another Airflow, .*has the lock'),
+    ):
+        getattr(lifecycle, step)(*arguments, policy=lifecycle.policy(wait_timeout="1 s"))
+    getattr(lifecycle, step)(*arguments)
+
+
 @pytest.mark.parametrize("table", ["app.events", "app.events_p202611"])
 def test_analyze_waits_for_whoever_changes_what_it_would_read(lifecycle: Lifecycle, table: str) -> None:
     if table != "app.events":
