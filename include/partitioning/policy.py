@@ -158,7 +158,9 @@ class PartitionPolicy(Frozen):
         None, description="Somebody is told when a run is not done so long after it was queued. Omitted: no limit.", examples=["6 h"]
     )
     pool: PoolField = Field(
-        DEFAULT_POOL, description="Airflow pool of archives and index rebuilds. It must exist, or they wait for ever.", examples=["app_database"]
+        DEFAULT_POOL,
+        description="Airflow pool of archives and index rebuilds. It must exist, or they wait for ever.",
+        examples=["app_database"],
     )
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
     tags: tuple[str, ...] = Field((), description="Tags of the DAG, besides the schema's name.", examples=[["core", "gdpr"]])
