@@ -102,13 +102,22 @@ def test_all_processes_of_airflow_agree_on_what_they_must_agree_on() -> None:
         assert len({service.environment[name] for service in AIRFLOW}) == 1, name
 
 
-def test_workers_cannot_reach_the_metadata_of_airflow_and_only_they_have_connections_to_data() -> None:
+def test_workers_cannot_reach_the_metadata_of_airflow() -> None:
     conn = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-    assert [service.name for service in AIRFLOW if conn not in service.environment] == [service.name for service in WORKERS]
-    with_connections = [service for service in AIRFLOW if any(name.startswith("AIRFLOW_CONN_") for name in service.environment)]
-    assert with_connections == WORKERS
+    assert [service for service in AIRFLOW if conn not in service.environment] == WORKERS
     for secret in ("METADATA_PASSWORD", "METADATA_ADMIN_PASSWORD", "TARGET_ADMIN_PASSWORD"):
         assert not any(MARKED[secret] in value for worker in WORKERS for value in worker.environment.values())
+
+
+def test_only_workers_reach_the_storage_and_only_they_and_the_dag_processor_the_target_database() -> None:
+    def with_connection(name: str) -> set[str]:
+        return {service.name for service in AIRFLOW if f"AIRFLOW_CONN_{name}" in service.environment}
+
+    workers = {worker.name for worker in WORKERS}
+    assert with_connection("AWS_DEFAULT") == workers
+    assert with_connection("POSTGRES_DEFAULT") == {*workers, "dag-processor"}
+    on_data = {name for name, service in SERVICES.items() if "data" in service.settings["networks"]}
+    assert on_data == {*workers, "dag-processor", "init", "target-db", "object-store"}
 
 
 def test_superusers_passwords_are_known_to_the_servers_and_to_init_only() -> None:
