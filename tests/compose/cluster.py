@@ -79,7 +79,7 @@ def start_all(machine: Machine, services: dict[str, Service]) -> None:
     for service in later:
         machine.start(service)
     for service in later:
-        machine.wait_until_healthy(service, 90)
+        machine.wait_until_healthy(service, 300)
 
 
 def places(folder: Path, ports: dict[str, int], store: int, metadata: str, target: str) -> Places:

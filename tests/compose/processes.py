@@ -79,7 +79,7 @@ class Machine:
     def run(self, service: Service) -> None:
         """To its end, which must be a good one."""
         self.start(service)
-        assert self.running.pop(service.name).wait(120) == 0, self.log(service.name).read_text()[-5000:]
+        assert self.running.pop(service.name).wait(300) == 0, self.log(service.name).read_text()[-5000:]
 
     def wait_until_healthy(self, service: Service, seconds: float) -> None:
         """By its own health check."""
