@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 import sys
 from dataclasses import dataclass
@@ -41,10 +42,20 @@ class Installation:
         return self._address.read_text() if self._address.exists() else ""
 
     def choose_port(self, wanted: int | None) -> int:
-        """A free port on loopback, kept for `url`: the one that is wanted, else 8080 if it is free, else any."""
-        port = wanted or (8080 if _is_free(8080) else _any_free_port())
+        """A port on loopback, kept for `url`: the one that is wanted, else 8080 if it is free; 0 wants any that is free."""
+        port = wanted or (8080 if wanted is None and _is_free(8080) else _any_free_port())
         self._address.write_text(f"http://127.0.0.1:{port}")
         return port
+
+    @property
+    def target(self) -> str:
+        """URI of the target database; empty before the first start."""
+        return self._target.read_text() if self._target.exists() else ""
+
+    def keep_target(self, database_socket: str) -> str:
+        """Say where the target database is; returns its URI."""
+        self._target.write_text(local_airflow.socket_uri(database_socket, "app"))
+        return self.target
 
     def password(self) -> str:
         """Made once, at random."""
@@ -58,6 +69,12 @@ class Installation:
         """A copy of a policy file, with the folder's place where it says {folder}; one that is there is kept, for it may have been edited."""
         if not self.policies.exists():
             self.policies.write_text(source.read_text().replace("{folder}", str(self.folder)))
+
+    def write_local_settings(self) -> None:
+        """What Airflow's processes import when they start."""
+        folder = self.folder / "airflow" / "config"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / "demo" / "airflow_local_settings.py", folder)
 
     def environment(self, database_socket: str, further: dict[str, str]) -> dict[str, str]:
         """The environment of every process of this Airflow.
@@ -83,13 +100,17 @@ class Installation:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__SECRET_KEY": self._secret("api_secret_key", 48),
             "AIRFLOW__API_AUTH__JWT_SECRET": self._secret("jwt_secret", 64),
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",  # an edited policy shows soon
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "20",  # an edited policy shows soon
             **further,
         }
 
     @property
     def _address(self) -> Path:
         return self.folder / "address"
+
+    @property
+    def _target(self) -> Path:
+        return self.folder / "target"
 
     @property
     def _passwords(self) -> Path:
@@ -119,6 +140,5 @@ def _is_free(port: int) -> bool:
 
 
 def _any_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Not one of those that the system gives to outgoing connections: such a one could be taken again before we listen on it."""
+    return next(port for port in iter(lambda: 20_000 + secrets.randbelow(10_000), None) if _is_free(port))

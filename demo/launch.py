@@ -15,8 +15,8 @@ from demo import process_table
 
 def main(lock: str, record: str, user: str, *program: str) -> None:
     """Does not return. USER may be empty: the program then runs as whoever started it."""
-    os.set_inheritable(int(lock), False)
     _write_down(Path(record))
+    os.close(int(lock))
     if user:
         _become(user)
     try:

@@ -23,7 +23,8 @@ def taken(folder: Path, *, by_force: float | None = None) -> Iterator[int]:
     :raises NotOurTurnError: somebody holds it.
     """
     with (folder / "lock").open("a+") as file:
-        if not _lock(file.fileno()):
+        # A process that has just been started lets go of the lock as soon as it is on record.
+        if not _lock(file.fileno(), patience=2):
             if by_force is None:
                 raise NotOurTurnError(f"process {_holder(folder)} is starting or stopping it; wait for it, or make down")
             _take(folder, file.fileno(), by_force)
@@ -32,20 +33,22 @@ def taken(folder: Path, *, by_force: float | None = None) -> Iterator[int]:
 
 
 def _take(folder: Path, lock: int, patience: float) -> None:
-    until = time.monotonic() + patience
     _signal_holder(folder, signal.SIGTERM)
-    while not _lock(lock):
-        if time.monotonic() > until:
-            _signal_holder(folder, signal.SIGKILL)
-        time.sleep(0.1)
+    while not _lock(lock, patience):
+        _signal_holder(folder, signal.SIGKILL)
 
 
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(file: int, patience: float) -> bool:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _described(pid: int) -> str:

@@ -49,6 +49,8 @@ def main() -> int:
             except BaseException:
                 stop_all(background)
                 raise
+        say("")
+        show(Installation(asked.folder))
     except (NotOurTurnError, StartingError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -69,10 +71,11 @@ class Start:
         """PostgreSQL, then Airflow's own tables beside the seed, then Airflow; returns once all of it is healthy."""
         self.installation.write_passwords()
         self.installation.write_policies(self.asked.policies)
+        self.installation.write_local_settings()
         port = self.installation.choose_port(self.asked.port)
         socket = self._postgres()
         environment = self.installation.environment(socket, dict(each.split("=", 1) for each in self.asked.setting))
-        target = local_airflow.socket_uri(socket, "app")
+        target = self.installation.keep_target(socket)
         migration = self._airflow("migrate-metadata", ("db", "migrate"), environment)
         seed(target, is_new=self.target_is_new, rows=self.asked.rows)
         if migration.wait(PATIENCE) != 0:
@@ -84,9 +87,6 @@ class Start:
         self._wait("a healthy Airflow", lambda: not unhealthy(self.installation.url))
         self._wait("the DAGs", self._has_dags)
         say(f"healthy after {time.monotonic() - self.begun:.0f} s")
-        say("")
-        show(self.installation)
-        say(f"the tables:  {_psql(target)}")
 
     def _postgres(self) -> str:
         """Start the server and make its databases; returns the folder of its socket."""
@@ -138,6 +138,7 @@ def show(installation: Installation) -> None:
     say(f"password:    {installation.password()}")
     say(f"policies:    {installation.policies}  (edit them; the DAGs follow within half a minute)")
     say(f"logs:        {installation.folder / 'logs'}")
+    say(f"the tables:  {_psql(installation.target)}")
 
 
 def _say_what_runs(installation: Installation, background: Background) -> int:
@@ -180,7 +181,7 @@ def _arguments() -> argparse.Namespace:
         "--policies", type=Path, default=PROJECT / "demo" / "policies.yaml", help="copied into the folder unless it has some"
     )
     parser.add_argument("--rows", type=int, default=300_000, help="of each table, if it is empty")
-    parser.add_argument("--port", type=int, help="of the API server; default: 8080 if it is free, else any")
+    parser.add_argument("--port", type=int, help="of the API server; default: 8080 if it is free, else any; 0: any")
     parser.add_argument(
         "--setting", action="append", default=[], metavar="AIRFLOW__X__Y=VALUE", help="any setting of Airflow's; repeatable"
     )

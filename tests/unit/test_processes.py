@@ -17,7 +17,7 @@ from demo.turn import NotOurTurnError, taken
 
 SLEEP = ("/bin/sh", "-c", "sleep 600")
 BOTH = "sleep 600 & sleep 601"
-DEAF = "trap '' TERM; while :; do sleep 0.1; done"
+DEAF = "trap '' TERM; sleep 600; sleep 601"
 SESSION_OF_ITS_OWN = "import os, time; os.fork() or os.setsid(); time.sleep(600)"
 
 
