@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
 from demo import process_table
 from demo.airflow_api import AirflowApi
 from demo.installation import USER, Installation
@@ -21,19 +23,27 @@ def command(verb: str, folder: Path, *arguments: str) -> list[str]:
 
 
 def up(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(command("up", folder, "--rows", "28", *arguments))
+    return _run(command("up", folder, "--rows", "28", "--port", "0", *arguments))
 
 
 @contextmanager
 def starting(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """An `up` that is under way."""
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command("up", folder, "--rows", "28"), env=ENVIRONMENT, stdout=quiet, stderr=quiet) as process:  # noqa: S603 - we wrote the arguments
+    with subprocess.Popen(command("up", folder, "--rows", "28", "--port", "0"), env=ENVIRONMENT, stdout=quiet, stderr=quiet) as process:  # noqa: S603 - we wrote the arguments
         yield process
 
 
 def down(folder: Path) -> subprocess.CompletedProcess[str]:
     return _run(command("down", folder))
+
+
+def airflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Airflow's command line, as somebody with the settings of the installation would use it."""
+    installation = Installation(folder)
+    environment = installation.environment(str(conninfo_to_dict(installation.target)["host"]), {})
+    argv = [sys.executable, "-m", "airflow", *arguments]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - we wrote the arguments
 
 
 def log_in(folder: Path) -> AirflowApi:
