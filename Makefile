@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean up down up-clean test lint slow test-matrix bench-archive bench-stalls bench-scale check-policies schema
+.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix bench-archive bench-stalls bench-scale check-policies schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +48,9 @@ down:  ## stop what `make up` started
 
 up-clean: down  ## remove the data, archives and logs of `make up`
 	rm -rf .up
+
+pictures: $(VENV)/.test-ready  ## take the pictures below docs/pictures anew, of Airflow's UI after a real run; needs a Chromium
+	@$(RUN) -m demo.pictures
 
 demo-clean:  ## remove the demo's data, archives and logs
 	rm -rf .demo
