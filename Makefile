@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale check-policies alarm schema
+.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale check-policies alarm schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,6 +39,18 @@ demo: $(VENV)/.demo-ready  ## two real tables through a whole lifecycle, with re
 
 demo-psql: $(VENV)/.demo-ready  ## psql on the demo's database
 	@$(RUN) -m demo.shell
+
+up: $(VENV)/.demo-ready  ## the whole Airflow in the background, with PostgreSQL and two seeded tables; prints the login
+	@$(RUN) -m demo.up
+
+down:  ## stop what `make up` started
+	@$(RUN) -m demo.down
+
+up-clean: down  ## remove the data, archives and logs of `make up`
+	rm -rf .up
+
+pictures: $(VENV)/.test-ready  ## take the pictures below docs/pictures anew, of Airflow's UI after a real run; needs a Chromium
+	@$(RUN) -m demo.pictures
 
 demo-clean:  ## remove the demo's data, archives and logs
 	rm -rf .demo

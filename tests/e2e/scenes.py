@@ -1,0 +1,206 @@
+"""Scenes: what people and the scheduler do to a table's DAG through Airflow's REST API, each with a table and a policy of its own.
+
+A scene sees Airflow as its users do, and the database as it is. All scenes are played at the same time, by one scheduler.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+
+from demo.airflow_api import AirflowApi
+from tests.e2e.scene_policies import ScenePolicies
+
+SCHEMA = "runs"
+OLDEST = -8
+ROWS_PER_MONTH = 5
+PATIENCE = 400
+ENDED = ("success", "failed")
+
+SEED = """
+CREATE SCHEMA IF NOT EXISTS runs;
+CREATE TABLE runs.{name} (id bigint GENERATED ALWAYS AS IDENTITY, created_at timestamptz NOT NULL, words text) PARTITION BY RANGE (created_at);
+"""
+PARTITION = """
+CREATE TABLE runs.{name}_p{label} PARTITION OF runs.{name} FOR VALUES FROM ('{lower} 00:00+00') TO ('{upper} 00:00+00');
+INSERT INTO runs.{name} (created_at, words) SELECT timestamptz '{lower} 12:00+00' + n * interval '1 day', 'word ' || n FROM generate_series(1, {rows}) n;
+"""
+
+
+def month(offset: int) -> date:
+    """The first day of a month, counted from this one, which is 0."""
+    today = datetime.now(UTC).date()
+    year, index = divmod(today.year * 12 + today.month - 1 + offset, 12)
+    return date(year, index + 1, 1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One table, `runs.<name>`: five rows in each month from the eighth before this one to this one, except in those that are missing."""
+
+    name: str
+    api: AirflowApi
+    uri: str
+    policies: ScenePolicies
+    folder: Path
+    missing: tuple[int, ...] = ()
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def dag_id(self) -> str:
+        return f"partition_lifecycle.{SCHEMA}.{self.name}"
+
+    @property
+    def archive(self) -> Path:
+        return self.policies.archive
+
+    @property
+    def runs(self) -> str:
+        return f"dags/{self.dag_id}/dagRuns"
+
+    # What is there
+
+    def seed(self) -> None:
+        self.sql(SEED.format(name=self.name))
+        for offset in range(OLDEST, 1):
+            if offset not in self.missing:
+                bounds = {"lower": month(offset), "upper": month(offset + 1), "label": self.label(offset)}
+                self.sql(PARTITION.format(name=self.name, rows=ROWS_PER_MONTH, **bounds))
+
+    def label(self, offset: int) -> str:
+        return month(offset).strftime("%Y%m")
+
+    def partition(self, offset: int) -> str:
+        return f"{self.name}_p{self.label(offset)}"
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def months(self) -> list[int]:
+        """Which months have a partition."""
+        found = {
+            name for (name,) in self.sql(f"SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'runs.{self.name}'::regclass")
+        }
+        offsets = [offset for offset in range(OLDEST - 5, 10) if f"{SCHEMA}.{self.partition(offset)}" in found]
+        assert len(offsets) == len(found), found
+        return offsets
+
+    def archived(self) -> dict[str, int]:
+        """Rows in the archives of each partition, all versions."""
+        counts: dict[str, int] = {}
+        for file in self.archive.glob(f"{SCHEMA}.{self.name}/*/*/part-*.parquet"):
+            counts[file.parts[-3]] = counts.get(file.parts[-3], 0) + int(pq.read_metadata(file).num_rows)
+        return counts
+
+    def ends_with(self, oldest: int, newest: int) -> None:
+        """The partitions are those of these months, both inclusive, and no row is lost: each is in the table or in an archive, and in one only."""
+        assert self.months() == list(range(oldest, newest + 1)), self.months()
+        here, archived = self.sql(f"SELECT count(*) FROM runs.{self.name}")[0][0], self.archived()
+        assert here + sum(archived.values()) == ROWS_PER_MONTH * (1 - OLDEST - len(self.missing)), (here, archived)
+
+    # What people do
+
+    def trigger(self, *, logical_date: date | None = None, **conf: Any) -> str:
+        """Trigger a run by hand; returns its id."""
+        moment = None if logical_date is None else f"{logical_date}T00:00:00Z"
+        return str(self.api.post(self.runs, {"logical_date": moment, "conf": conf})["dag_run_id"])
+
+    def pause(self, paused: bool) -> None:
+        self.api.patch(f"dags/{self.dag_id}", {"is_paused": paused})
+
+    def clear(self, run: str, *tasks: str | tuple[str, int], downstream: bool = False) -> None:
+        body = {"dry_run": False, "only_failed": False, "dag_run_id": run, "task_ids": list(tasks), "include_downstream": downstream}
+        self.api.post(f"dags/{self.dag_id}/clearTaskInstances", body)
+
+    def clear_run(self, run: str) -> None:
+        self.api.post(f"{self.runs}/{run}/clear", {"dry_run": False})
+
+    def mark(self, run: str, task: str, state: str, index: int | None = None) -> None:
+        mapped = "" if index is None else f"/{index}"
+        self.api.patch(f"{self.runs}/{run}/taskInstances/{task}{mapped}", {"new_state": state})
+
+    def backfill(self, first: int, last: int, **how: Any) -> int:
+        """By the REST API, from the first of one month to that of another, both inclusive; returns its id."""
+        body = {"dag_id": self.dag_id, "from_date": f"{month(first)}T00:00:00Z", "to_date": f"{month(last)}T00:00:00Z", **how}
+        return int(self.api.post("backfills", body)["id"])
+
+    # What becomes of it
+
+    def state(self, run: str) -> str:
+        return str(self.api.get(f"{self.runs}/{run}")["state"])
+
+    def ended(self, run: str) -> str:
+        """The state in which the run ends."""
+        self.until(lambda: self.state(run) in ENDED, f"the end of {run}")
+        return self.state(run)
+
+    def tasks(self, run: str) -> dict[str, str | None]:
+        """State of each task instance, by `task` or `task[index]`."""
+        found = self.api.get(f"{self.runs}/{run}/taskInstances", limit=200)["task_instances"]
+        return {each["task_id"] + (f"[{each['map_index']}]" if each["map_index"] >= 0 else ""): each["state"] for each in found}
+
+    def tries(self, run: str, task: str, index: int = -1) -> int:
+        found = self.api.get(f"{self.runs}/{run}/taskInstances", limit=200)["task_instances"]
+        return max((each["try_number"] for each in found if (each["task_id"], each["map_index"]) == (task, index)), default=0)
+
+    def log(self, run: str, task: str, attempt: int = 1, index: int = -1) -> str:
+        return str(self.api.get(f"{self.runs}/{run}/taskInstances/{task}/logs/{attempt}", map_index=index, full_content=True))
+
+    def backfilled(self, backfill: int) -> list[dict[str, Any]]:
+        """The runs of a finished backfill, in the order in which they began."""
+        self.until(lambda: self.api.get(f"backfills/{backfill}")["completed_at"], f"the end of backfill {backfill}")
+        runs = self.api.get(self.runs, limit=100, run_type="backfill")["dag_runs"]
+        return sorted(runs, key=lambda run: str(run["start_date"]))
+
+    def all_runs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.api.get(self.runs, limit=100)["dag_runs"]
+        return found
+
+    def scheduled(self) -> str:
+        """The id of the run that the scheduler makes by itself."""
+        self.until(lambda: any(run["run_type"] == "scheduled" for run in self.all_runs()), "a scheduled run")
+        return str(next(run["dag_run_id"] for run in self.all_runs() if run["run_type"] == "scheduled"))
+
+    def until(self, what: Callable[[], Any], described: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not what():
+            assert time.monotonic() < end, f"{self.name}: waited {PATIENCE} s for {described}"
+            time.sleep(0.7)
+
+    def sessions(self, action: str) -> int:
+        """How many connections a step of ours has to the database."""
+        name = f"partition_lifecycle {action} {SCHEMA}.{self.name}"
+        return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{name}%'")[0][0])
+
+    def failures(self, action: str) -> int:
+        """How often a step has said that it failed."""
+        if self.sql("SELECT to_regclass('partition_lifecycle.event')") == [(None,)]:
+            return 0
+        table = f"parent = 'runs.{self.name}'"
+        return int(
+            self.sql(f"SELECT count(*) FROM partition_lifecycle.event WHERE {table} AND action = '{action}' AND outcome = 'failed'")[0][0]
+        )
+
+    # What is in the way
+
+    def storage_in_the_way(self, offset: int) -> Path:
+        """A file where a partition's archive must go; to be removed by who asked for it."""
+        place = self.archive / f"{SCHEMA}.{self.name}" / self.partition(offset)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("a file where the partition's folder must go")
+        return place
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody holds a lock on the table with which it can be read and written, and nothing be attached to it or detached from it."""
+        with psycopg.connect(self.uri) as connection:
+            connection.execute(f"LOCK TABLE ONLY runs.{self.name} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+            yield
