@@ -23,7 +23,7 @@ from partition_operators.detach_partition import DetachPartitionOperator
 from partition_operators.drain_default import DrainDefaultOperator
 from partition_operators.drop_partition import DropPartitionOperator
 from partition_operators.heal_partitions import HealPartitionsOperator
-from partition_operators.lifecycle_operator import DRY_RUN
+from partition_operators.lifecycle_operator import DRY_RUN, LifecycleOperator
 from partition_operators.measure_bloat import MeasureBloatOperator
 from partition_operators.plan_partitions import PlanPartitionsOperator
 from partition_operators.refresh_recent_view import RefreshRecentViewOperator
@@ -58,6 +58,7 @@ Keeps {premake} partitions (one per {interval}) ready ahead{retention}. Every de
 | drain_default | moves rows of DEFAULT to partitions of their own, if the policy says so | clear it; every row is where it was or belongs |
 | create_partitions | creates what is missing | the others were created; the message names the obstacle |
 | recent_view | keeps the recent view as the policy says | queries see the old definition |
+| approve | waits for a person's yes to what would be destroyed, if the policy says so | nothing is destroyed in this run |
 | expire, for each partition: archive, detach, drop | Parquet, read back and compared; DETACH; DROP | that partition stays; the others go on |
 | measure_bloat, reindex_partition | rebuilds bloated indexes CONCURRENTLY | the old index stays in use |
 | analyze | fresh statistics, of the parent too | queries go on with old ones |
@@ -104,11 +105,23 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
         report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, outlets=[maintained(policy)], **common)
 
-        plan >> heal >> drain >> create >> _expiry(common).expand(partition=plan.output) >> measure >> reindex >> analyze >> report
+        expire = _expiry(common).expand(partition=_agreed(plan, common).output)
+        plan >> heal >> drain >> create >> expire >> measure >> reindex >> analyze >> report
         create >> recent_view >> report
     # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
     dag.params.update(PARAMS)
     return dag
+
+
+def _agreed(plan: PlanPartitionsOperator, common: dict[str, Any]) -> LifecycleOperator:
+    """The task whose list the expiry is mapped over: the plan, or where the policy wants it a person's word on it. Nothing else waits for that."""
+    if common["policy"].approval is None:
+        return plan
+    from partition_operators.approve_plan import ApprovePlanOperator  # noqa: PLC0415 - loads what most policies do not need
+
+    approve = ApprovePlanOperator(task_id="approve", **common)
+    plan >> approve
+    return approve
 
 
 def _expiry(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what the decorator makes has no public type

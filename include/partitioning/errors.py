@@ -57,6 +57,10 @@ class DestructionRefusedError(PermanentError):
     """A gate in front of detach or drop is closed. Nothing has been changed."""
 
 
+class ApprovalError(PermanentError):
+    """A person cannot be asked, or the question to which an answer belongs is lost. Nothing is destroyed."""
+
+
 class ArchiveError(PermanentError):
     """An archive could not be written faithfully: a value that has no place in the file, rows hidden, a type unknown."""
 

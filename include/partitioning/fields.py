@@ -52,7 +52,9 @@ def _duration(value: object) -> object:
         raise refusal(str(error)) from error
 
 
-def _within(shortest: timedelta, longest: timedelta, why: str) -> AfterValidator:
+def within(shortest: timedelta, longest: timedelta, why: str) -> AfterValidator:
+    """A check of a length of time, both ends inclusive."""
+
     def check(value: timedelta) -> timedelta:
         if not shortest <= value <= longest:
             raise refusal(f"must lie between {format_duration(shortest)} and {format_duration(longest)}: {why}")
@@ -112,11 +114,11 @@ ScheduleField = Annotated[str, BeforeValidator(_schedule)]
 ArchivePathField = Annotated[str, BeforeValidator(_archive_path)]
 SizeField = Annotated[ByteSize, BeforeValidator(_size), _AS_SIZE, _TEXT]
 DurationField = Annotated[timedelta, BeforeValidator(_duration), _AS_DURATION, _TEXT]
-LockTimeoutField = Annotated[DurationField, _within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it")]
+LockTimeoutField = Annotated[DurationField, within(timedelta(milliseconds=1), timedelta(seconds=10), "everybody else waits behind it")]
 WaitTimeoutField = Annotated[
-    DurationField, _within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions")
+    DurationField, within(timedelta(seconds=1), timedelta(days=1), "it is how long a step may wait for old transactions")
 ]
 ArchiveDurationField = Annotated[
-    DurationField, _within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long")
+    DurationField, within(timedelta(seconds=1), timedelta(days=7), "vacuum cannot clean up behind the snapshot for so long")
 ]
-DeadlineField = Annotated[DurationField, _within(timedelta(minutes=1), timedelta(days=30), "it is how long a whole run may take")]
+DeadlineField = Annotated[DurationField, within(timedelta(minutes=1), timedelta(days=30), "it is how long a whole run may take")]

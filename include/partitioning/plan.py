@@ -30,7 +30,10 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """A partition past retention and what is still to be done with it: some of archive, detach, drop."""
+    """A partition past retention and what is still to be done with it: some of archive, detach, drop.
+
+    :param waits: its grace period runs, so that this run only says so.
+    """
 
     name: TableName
     oid: int
@@ -38,6 +41,7 @@ class Expire:
     reason: str
     steps: tuple[str, ...]
     rows: int | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,9 @@ def _expires(
 ) -> tuple[list[Expire], list[str]]:
     records = [each for each in sorted(detached, key=lambda each: each.bounds) if _waits_for_drop(each)]
     expired = [each for each in records if horizon.is_past(each.bounds) and each.held is None]
-    in_grace = [_waiting(policy, each) for each in expired if each.drop_after is not None and each.drop_after > database_now]
-    to_drop = [_waiting(policy, each) for each in expired if each.drop_after is None or each.drop_after <= database_now]
+    waiting = [_waiting(policy, each, database_now) for each in expired]
+    in_grace = [each for each in waiting if each.waits]
+    to_drop = [each for each in waiting if not each.waits]
     findings = [
         f'"{each.name}" {each.bounds} was detached, but as of this date the policy keeps it; it is not dropped'
         for each in records
@@ -163,20 +168,22 @@ def _waits_for_drop(partition: DetachedPartition) -> bool:
     return ours_still and (partition.drop_after is not None or partition.detached_at is None)
 
 
-def _waiting(policy: PartitionPolicy, partition: DetachedPartition) -> Expire:
+def _waiting(policy: PartitionPolicy, partition: DetachedPartition, now: datetime) -> Expire:
     since = f"detached at {partition.detached_at:%Y-%m-%d %H:%M} UTC" if partition.detached_at else "its detach was interrupted"
     until = f", may be dropped after {partition.drop_after:%Y-%m-%d %H:%M} UTC" if partition.drop_after else ""
-    return Expire(partition.name, partition.oid, partition.bounds, since + until, _steps(policy, attached=False))
+    waits = partition.drop_after is not None and partition.drop_after > now
+    return Expire(partition.name, partition.oid, partition.bounds, since + until, steps_of(policy, attached=False), waits=waits)
 
 
 def _due(policy: PartitionPolicy, partition: Partition, horizon: Horizon) -> Expire:
     assert partition.bounds is not None  # noqa: S101 - the caller has left DEFAULT out; this is for the type checker
     pending = "; its detach is pending and will be finalized" if partition.detach_pending else ""
     reason = f"past retention: ends at or before {horizon.cutoff:%Y-%m-%d %H:%M}{pending}"
-    return Expire(partition.name, partition.oid, partition.bounds, reason, _steps(policy, attached=True), partition.rows)
+    return Expire(partition.name, partition.oid, partition.bounds, reason, steps_of(policy, attached=True), partition.rows)
 
 
-def _steps(policy: PartitionPolicy, *, attached: bool) -> tuple[str, ...]:
+def steps_of(policy: PartitionPolicy, *, attached: bool) -> tuple[str, ...]:
+    """What the policy does with a partition past retention, in the end."""
     wanted = (("archive", policy.archive is not None), ("detach", attached), ("drop", policy.on_expiry is OnExpiry.DROP))
     return tuple(step for step, needed in wanted if needed)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
 
+from include.partitioning.approval_policy import ApprovalField, ApprovalTimeoutField, why_too_patient
 from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, Proof, SubscriberPartitions
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
@@ -110,6 +111,17 @@ class PartitionPolicy(Frozen):
         description="report rows in the DEFAULT partition that belong elsewhere, or drain: move them while the table is in use.",
         examples=["drain"],
     )
+    approval: ApprovalField | None = Field(
+        None,
+        description="required, or limits above which a person must agree before a run detaches or drops anything.",
+        examples=["required"],
+    )
+    approval_timeout: ApprovalTimeoutField = Field(
+        timedelta(days=1), description="How long a run waits for that; no answer means no.", examples=["1 h"]
+    )
+    approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Who may answer, by the id that Airflow knows them by. Empty: who may answer for the DAG.", examples=[["ana", "17"]]
+    )
     max_drops_per_run: int = Field(
         12, strict=True, ge=1, le=MOST_MAPPED, description="Most partitions that one run expires.", examples=[12]
     )
@@ -184,6 +196,9 @@ class PartitionPolicy(Frozen):
             raise refusal("says when to drop, but `on_expiry: detach` never drops; remove one of them", "detached_retention")
         if self.first_drop is FirstDrop.AFTER_DRILL and self.archive is None:
             raise refusal("waits for the restore of an archive, but the policy has no `archive`; remove it, or add one", "first_drop")
+        too_patient = why_too_patient(self.interval, self.premake, self.approval_timeout) if self.approval else None
+        if too_patient is not None:
+            raise refusal(too_patient, "approval_timeout")
         if self.recent_view is not None and self.recent_view.name == self.table:
             raise refusal("is the table itself; a view needs a name of its own", "recent_view")
         return self

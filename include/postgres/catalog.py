@@ -125,6 +125,11 @@ def sizes(connection: Connection[Any], oids: Iterable[int]) -> dict[int, int]:
     return {each["oid"]: each["bytes"] for each in rows(connection, "sizes", oids=list(oids))}
 
 
+def estimated_rows(connection: Connection[Any], oids: Iterable[int]) -> dict[int, int | None]:
+    """The planner's estimate by OID; None before the first ANALYZE or VACUUM."""
+    return {each["oid"]: each["rows"] for each in rows(connection, "estimated_rows", oids=list(oids))}
+
+
 def relation(connection: Connection[Any], oid: int) -> Relation | None:
     """The relation with this OID, or None."""
     found = row(connection, "relation", oid=oid)

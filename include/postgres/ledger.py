@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from include.partitioning.approval import Entry
 from include.partitioning.bounds import Bounds, KeyType
 from include.partitioning.hold import Hold, why_held
 from include.partitioning.names import TableName
@@ -55,6 +56,11 @@ class Ledger(LedgerGuardrails):
     def events_of_run(self) -> list[Row]:
         """Everything this DAG run has recorded, in order."""
         return self._rows_if_installed("events_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)
+
+    def approvals(self) -> list[Entry]:
+        """What people were asked about this table in this run, and what they said, in order."""
+        found = self._rows_if_installed("approvals_of_run", dag_id=self._run.dag_id, run_id=self._run.run_id)
+        return [Entry(each["outcome"], each["detail"]) for each in found]
 
     def record_archive(self, origin: Origin, archive: ArchiveRecord, manifest: str, *, verified: bool) -> None:
         """Note an archive. The same archive twice is one row.

@@ -7,6 +7,7 @@ from include.partitioning.target import Target
 from include.postgres.catalog import shape_digest
 from include.postgres.detaching import detach_partition, detach_statements, is_pending
 from include.postgres.table_lock import table_lock
+from partition_operators.approval_gate import require_approval
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step, read_again
 
@@ -14,8 +15,8 @@ from partition_operators.lifecycle_operator import Step, read_again
 class DetachPartitionOperator(ExpiryOperator):
     """Take an expired partition off its parent, CONCURRENTLY where PostgreSQL can, and drop its outgoing foreign keys.
 
-    Needs an archive that was read back and compared, if the policy archives. A detach that was interrupted is finished. When
-    it returns, nothing is pending, and the ledger knows the table and when it may be dropped.
+    Needs an archive that was read back and compared, if the policy archives, and a person's approval, if it asks for one. A detach
+    that was interrupted is finished. When it returns, nothing is pending, and the ledger knows the table and when it may be dropped.
 
     **When it fails** the message says who holds the lock, or for which transaction it waited (pid, query, age). Run it again: it
     goes on where it stopped.
@@ -35,6 +36,7 @@ class DetachPartitionOperator(ExpiryOperator):
             for statement in detach_statements(step.table, target.name, pending=pending):
                 self.log.info("    %s;", statement)
             return f'would detach "{target.name}" from "{step.table.name}"'
+        require_approval(step, target)
         self._require_archive(step, target)
         with table_lock(step.executor, step.table):
             table = read_again(step).table  # a DEFAULT partition may have come or gone

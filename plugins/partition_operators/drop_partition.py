@@ -15,6 +15,7 @@ from include.postgres import statements
 from include.postgres.dropping import Doomed, drop_partition, why_not_yet
 from include.postgres.ledger_records import ArchiveRecord
 from partition_operators.announcements import leave_manifest
+from partition_operators.approval_gate import require_approval
 from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.guardrails import read_clock, refuse_clock_difference
@@ -57,6 +58,7 @@ class DropPartitionOperator(ExpiryOperator):
                 f'"{target.name}" is not dropped yet: first_drop is after_drill, and no archive of "{step.table.name}" has been restored and '
                 "compared; run the DAG partition_restore_drill"
             )
+        require_approval(step, target)
         archive = self._checked_archive(step, target)
         refuse_clock_difference(read_clock(step))
         rows = drop_partition(step.executor, step.ledger, step.table, Doomed(target.detached, archive))

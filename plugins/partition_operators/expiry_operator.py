@@ -70,7 +70,7 @@ class ExpiryOperator(LifecycleOperator):
                 return None
             raise
 
-    def subject(self) -> TableName | None:
+    def about(self) -> TableName | None:
         """The partition, if its name can be read."""
         try:
             return self.partition_name()

@@ -92,9 +92,13 @@ class LifecycleOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:  # noqa: ANN401 - BaseOperator says so
         """Run the step; a permanent error fails the task at once, any other lets Airflow retry."""
+        return self.run_step(context, self.perform)
+
+    def run_step(self, context: Context, work: Callable[[Step], Any]) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
+        """Do `work` with a step made of the arguments; errors become what Airflow understands."""
         try:
             with self._step(context) as step:
-                return self._recorded(step)
+                return self._recorded(step, work)
         except PermanentError as error:
             raise AirflowFailException(str(error)) from error
 
@@ -102,7 +106,7 @@ class LifecycleOperator(BaseOperator):
     def perform(self, step: Step) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
         """Read, plan, do."""
 
-    def subject(self) -> TableName | None:
+    def about(self) -> TableName | None:
         """The one partition that the step is about, if it is about one; for the ledger's record of a failure."""
         return None
 
@@ -110,20 +114,20 @@ class LifecycleOperator(BaseOperator):
         """Whether the step writes, so that the ledger must be there."""
         return True
 
-    def _recorded(self, step: Step) -> Any:  # noqa: ANN401
+    def _recorded(self, step: Step, work: Callable[[Step], Any]) -> Any:  # noqa: ANN401
         try:
             with translated(f'{self.action} for "{step.table.name}"'):
                 if self.changes_database() and not step.dry_run:
                     self._refuse_lacking_privileges(step)
                     step.ledger.install()
-                return self.perform(step)
+                return work(step)
         except PartitionLifecycleError as error:
             self._note_failure(step, error)
             raise
 
     def _refuse_lacking_privileges(self, step: Step) -> None:
         """Before the first half of the work is done, rather than behind it."""
-        name = self.subject()
+        name = self.about()
         partition = step.table.partition(name) if name else None
         oid = partition.oid if partition else None
         lacks = lacking_privileges(step.connection, step.ledger, step.policy, step.table, [oid] if oid else [])
@@ -136,7 +140,7 @@ class LifecycleOperator(BaseOperator):
         outcome = "refused" if isinstance(error, DestructionRefusedError) else "failed"
         try:
             with translated("note the failure in the ledger"):
-                step.ledger.record(Event(self.action, outcome, self.subject(), detail=str(error)))
+                step.ledger.record(Event(self.action, outcome, self.about(), detail=str(error)))
         except PartitionLifecycleError as second:
             self.log.warning("%s", second)  # the first one says what is wrong
 

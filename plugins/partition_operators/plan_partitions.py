@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
+from include.partitioning.approval import digest_of, intentions
 from include.partitioning.expiry import Horizon
 from include.partitioning.missing import possible_names
 from include.partitioning.plan import Plan, make_plan
@@ -39,9 +40,11 @@ class PlanPartitionsOperator(LifecycleOperator):
         sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
         statements = statements_of(step.connection, step.table, plan)
         self._say(describe(plan, sizes, statements))
+        digest = digest_of(intentions(step.policy, step.table, plan))
+        self.log.info("digest of what would be destroyed: %s", digest)
         instance = step.context.get("ti")
         if instance is not None:
-            instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements))
+            instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements) | {"digest": digest})
         return [str(each.name) for each in plan.expires]
 
     def _say(self, lines: Iterable[Line]) -> None:

@@ -33,7 +33,7 @@ class ReindexPartitionOperator(LifecycleOperator):
         super().__init__(**kwargs)
         self.partition = partition
 
-    def subject(self) -> TableName | None:
+    def about(self) -> TableName | None:
         """The partition."""
         return TableName.parse(self.partition)
 

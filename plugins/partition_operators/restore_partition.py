@@ -62,7 +62,7 @@ class RestorePartitionOperator(RestoreOperator):
         self.hold_until = hold_until
         self.version = version
 
-    def subject(self) -> TableName | None:
+    def about(self) -> TableName | None:
         """The partition, if its name can be read."""
         try:
             return TableName.parse(str(self.partition))

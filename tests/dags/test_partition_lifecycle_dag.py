@@ -65,6 +65,17 @@ def test_the_tasks_stand_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPa
     assert upstream(dag, "report") == {"analyze", "recent_view"}
 
 
+def test_only_the_expiry_waits_for_a_person_and_nothing_that_creates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asking = POLICY.replace("tags: [first]", "approval: required")
+    dag = bag(monkeypatch, tmp_path, asking).dags["partition_lifecycle.core.sessions"]
+    assert upstream(dag, "approve") == {"plan"}
+    assert upstream(dag, "expire.archive_partition") == {"approve", "create_partitions"}
+    behind = {task.task_id for task in dag.get_task("approve").get_flat_relatives(upstream=False)}
+    waiting = {"measure_bloat", "reindex_partition", "analyze", "report"}
+    assert behind == waiting | {f"expire.{step}_partition" for step in ("archive", "detach", "drop")}
+    assert TriggerRule(dag.get_task("approve").trigger_rule) is TriggerRule.ALL_SUCCESS
+
+
 def test_a_failure_stops_only_what_depends_on_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dag = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
     rules = {task.task_id: TriggerRule(task.trigger_rule).value for task in dag.tasks}
@@ -180,7 +191,8 @@ IMPORT = """
     import partition_lifecycle
     seconds = time.perf_counter() - begun
     dags = [name for name in vars(partition_lifecycle) if name.startswith("partition_lifecycle.")]
-    print(json.dumps({"seconds": seconds, "dags": len(dags), "connects": connects}))
+    asks = "partition_operators.approve_plan" in sys.modules
+    print(json.dumps({"seconds": seconds, "dags": len(dags), "connects": connects, "asks": asks}))
 """
 
 
@@ -189,6 +201,7 @@ def test_two_hundred_policies_are_parsed_in_five_seconds_without_a_database(tmp_
     found = python(IMPORT, PARTITION_POLICIES=many(tmp_path, 200))
     assert found["dags"] == 200
     assert found["connects"] == []
+    assert found["asks"] is False  # what is needed to ask a person is loaded only for a policy that wants it
     assert found["seconds"] < 5, found
 
 
@@ -227,5 +240,5 @@ def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> No
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
-    assert len(finished) == 20
+    assert len(finished) == 21
     assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)
