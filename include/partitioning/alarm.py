@@ -101,7 +101,8 @@ def _runway(policy: PartitionPolicy, seen: Seen, due: datetime) -> Iterator[tupl
     fate = "rows go to DEFAULT" if seen.table.default else "INSERTs fail"
     do = f'see why the DAG "{policy.dag_id}" has not made it, and run it'
     if gaps[0].lower < current.bounds.upper:
-        yield Severity.CRITICAL, f"no partition takes the rows of {gaps[0]}, which is now: {fate}; {do}"
+        now = Bounds(gaps[0].lower, min(gaps[0].upper, current.bounds.upper))
+        yield Severity.CRITICAL, f"no partition takes the rows of {now}, which is now: {fate}; {do}"
         return
     upcoming = islice(calendar.periods_from(current.bounds.upper), policy.premake)
     ready = sum(1 for _ in takewhile(lambda period: period.bounds.upper <= gaps[0].lower, upcoming))

@@ -26,8 +26,8 @@ class Notification:
 
     @property
     def text(self) -> str:
-        """The whole message."""
-        return "\n".join([self.subject, *(f"- {line}" for line in self.lines), *([self.link] if self.link else [])])
+        """The whole message; what PostgreSQL said in several lines is one."""
+        return "\n".join([self.subject, *(f"- {' '.join(line.split())}" for line in self.lines), *([self.link] if self.link else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,15 @@ class Failure:
 
 
 def failures_of_run(states: Mapping[str, str | None] | None, events: Sequence[Mapping[str, object]]) -> list[Failure]:
-    """What failed, each once: the task instances with their last messages. The report fails for what others did, so it goes last.
+    """What failed, each once: the task instances with their last messages. The report fails for what others did, so it is named if none did.
 
     :param states: by `task_id`, or `task_id_map_index`; None if only the events are known.
     :param events: of the run, in order, as the ledger has them.
     """
     said = {_instance_of(event): event for event in events if event["outcome"] in ("failed", "refused")}
     failed = said if states is None else [task for task, state in states.items() if state == "failed"]
-    return [_failure(task, said.get(task)) for task in sorted(failed, key=lambda task: (task == "report", task))]
+    others = [task for task in failed if task != "report"]
+    return [_failure(task, said.get(task)) for task in sorted(others or failed)]
 
 
 def _failure(task: str, event: Mapping[str, object] | None) -> Failure:

@@ -1,14 +1,16 @@
 """The check of the policy files themselves: a table whose policy cannot be read is looked after by nobody."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning.alarm import Alarm, Severity
 from include.partitioning.config import read_policies
 from partition_operators.alarm_messages import tell_of
+from partition_operators.links import RunbookLink
 
 
 class CheckPolicyFilesOperator(BaseOperator):
@@ -17,6 +19,7 @@ class CheckPolicyFilesOperator(BaseOperator):
     **When it fails** its message says which policies are not usable, and why. Mend the file; `make check-policies` checks it.
     """
 
+    operator_extra_links: Sequence[BaseOperatorLink] = (RunbookLink(),)
     ui_color = "#ffebee"
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning.config import read_policies
 from include.postgres.alarm import APPLICATION, LONGEST_LOOK, look_at
 from partition_operators.alarm_messages import tell_of
 from partition_operators.connecting import connected_to_read
+from partition_operators.links import RunbookLink
 
 
 class RaiseAlarmsOperator(BaseOperator):
@@ -26,6 +27,7 @@ class RaiseAlarmsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("postgres_conn_id",)
+    operator_extra_links: Sequence[BaseOperatorLink] = (RunbookLink(),)
     ui_color = "#ffebee"
 
     def __init__(self, *, postgres_conn_id: str, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments

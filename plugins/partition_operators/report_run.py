@@ -42,8 +42,8 @@ class ReportRunOperator(LifecycleOperator):
         problems = [*_objections(step, counts), *_failures(step), *unusable_alerts(step.policy)]
         if problems:
             raise AirflowFailException("\n".join(problems))
-        self._note_success(step)
         announce_run(step, counts)
+        self._note_success(step)
         return counts
 
     def changes_database(self) -> bool:

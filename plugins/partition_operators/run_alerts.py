@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk.configuration import conf
+from airflow.configuration import conf
 
 from include.partitioning.notification import Notification, failures_of_run
 from include.partitioning.notify import NotifierPolicy, Occasion
@@ -126,7 +126,7 @@ def _states(context: Mapping[str, Any], dag_id: str, run_id: str) -> Mapping[str
 
 
 def _counts(events: list[Row]) -> list[str]:
-    counts = Counter(f"{each['action']} {each['outcome']}" for each in events)
+    counts = Counter(f"{each['action']} {each['outcome']}" for each in events if each["action"] != "run")
     return [f"{what}: {count}" for what, count in sorted(counts.items())] or ["there was nothing to do"]
 
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from demo.embedded_postgres import running
 from include import alarm as command
 from include.partitioning.alarm import Alarm, Severity
 from include.partitioning.policy import PartitionPolicy
-from include.postgres.alarm import LONGEST_LOOK, look_at_table
+from include.postgres.alarm import LONGEST_LOOK, look_at, look_at_table
 from include.postgres.session import prepare_to_read
 from partition_operators.raise_alarms import RaiseAlarmsOperator
 from partition_operators.report_run import ReportRunOperator
@@ -173,6 +174,23 @@ def test_one_database_that_is_away_hides_no_other_and_no_policy_that_is_wrong(
     assert 'CRITICAL connection "away": tables cannot be looked at: connect: the server is not available' in lines[1]
     assert lines[2].startswith('CRITICAL app.absent: there is no table "app.absent"')
     assert "premake" in lines[0]
+
+
+def test_a_connection_that_is_lost_on_the_way_is_one_alarm_and_not_one_for_each_table(maintained: Lifecycle) -> None:
+    @contextmanager
+    def dying() -> Iterator[psycopg.Connection[Any]]:
+        with maintained.connect() as connection:
+            yield prepare_to_read(connection, "test", LONGEST_LOOK)
+
+    def lost(policies: list[PartitionPolicy]) -> Iterator[PartitionPolicy]:
+        yield policies[0]
+        maintained.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()"
+        )
+        yield from policies[1:]
+
+    (only,) = look_at("here", dying, lost([policy(maintained)] * 3))
+    assert str(only).startswith('CRITICAL connection "here": tables cannot be looked at: ')
 
 
 def test_the_operator_counts_what_is_in_order_and_fails_with_a_line_for_each_problem(

@@ -86,6 +86,13 @@ def test_a_gap_between_upcoming_partitions_ends_the_runway() -> None:
     assert "1 of 3 upcoming" in only(alarms_of(policy(), seen(*partitions))).wrong
 
 
+def test_a_month_without_a_partition_is_critical_now_even_if_no_run_was_due_that_should_have_made_it() -> None:
+    yearly = policy(schedule="@yearly", premake=1, retention=None)
+    until_may = [part("2026-01-01", "2026-05-01")]
+    found = alarms_of(yearly, seen(*until_may, now=utc("2026-06-02"), history=History(utc("2026-01-01T00:05"), ())))
+    assert "no partition takes the rows of [2026-06-01, 2026-07-01), which is now" in only(found).wrong
+
+
 def test_half_of_the_present_month_is_not_enough() -> None:
     half = part("2026-11-01", "2026-11-15")
     assert "the rows of [2026-11-15, 2026-12-01)" in only(alarms_of(policy(), seen(half, *months(3)[2:]))).wrong

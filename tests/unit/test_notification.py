@@ -21,11 +21,9 @@ def test_instances_of_a_mapped_task_are_told_apart_and_named_with_their_partitio
     assert [str(each) for each in found] == ['x_0 "core.t_p1": why']
 
 
-def test_a_failure_that_the_ledger_does_not_know_points_to_the_log_and_the_report_comes_last() -> None:
-    assert [str(each) for each in failures_of_run({"report": "failed", "z": "failed"}, [])] == [
-        "z: its log says why",
-        "report: its log says why",
-    ]
+def test_a_failure_that_the_ledger_does_not_know_points_to_the_log_and_the_report_is_named_only_if_it_failed_alone() -> None:
+    assert [str(each) for each in failures_of_run({"report": "failed", "z": "failed"}, [])] == ["z: its log says why"]
+    assert [str(each) for each in failures_of_run({"report": "failed", "z": "success"}, [])] == ["report: its log says why"]
 
 
 def test_where_the_states_are_not_known_the_ledger_says_what_failed() -> None:
@@ -33,5 +31,5 @@ def test_where_the_states_are_not_known_the_ledger_says_what_failed() -> None:
 
 
 def test_the_text_has_the_subject_a_line_for_each_problem_and_the_link() -> None:
-    said = Notification(Occasion.FAILURE, "it failed", ("one", "two"), link="http://airflow/run")
-    assert said.text == "it failed\n- one\n- two\nhttp://airflow/run"
+    said = Notification(Occasion.FAILURE, "it failed", ("one", "two\n  lines"), link="http://airflow/run")
+    assert said.text == "it failed\n- one\n- two lines\nhttp://airflow/run"

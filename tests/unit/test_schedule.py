@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 )
 def test_the_last_moments_before_now_come_latest_first_and_now_is_none_of_them(schedule: str, due: list[str]) -> None:
     assert [f"{moment:%Y-%m-%d %H:%M}" for moment in due_before(schedule, NOW, 2)] == due
-    assert all(moment.tzinfo is not None for moment in due_before(schedule, NOW, 2))
+    assert all(moment.tzinfo is not None and moment.fold == 0 for moment in due_before(schedule, NOW, 2))
 
 
 def test_airflow_means_the_same_by_its_names() -> None:
