@@ -44,7 +44,8 @@ def test_twenty_tables_at_once_end_as_their_policies_say_although_a_worker_is_ki
 
     assert compose.api.runs() == {table.dag_id: "success" for table in TABLES}
     tries = {(each["dag_id"], each["task_id"], each["map_index"]): each["try_number"] for each in compose.api.instances()}
-    assert [tries[victim] for victim in victims] == [2] * len(victims)
+    assert victims
+    assert all(tries[victim] >= 2 for victim in victims)
     workers = {each["hostname"] for each in compose.api.instances(state="success")}
     assert workers == {"worker-1", "worker-2"}
     left_as_the_policies_say(compose, first_month)
@@ -63,7 +64,8 @@ def kill_a_worker_in_the_middle(compose: Cluster) -> list[tuple[str, str, int]]:
         return [each for each in compose.api.instances(state="running") if each["hostname"] == "worker-2"]
 
     def worth_killing() -> bool:
-        return len(busy()) >= 2 and any(each["task_id"] == "expire.archive_partition" for each in compose.api.instances(state="success"))
+        archived = any(each["task_id"] == "expire.archive_partition" for each in compose.api.instances(state="success"))
+        return archived and len(busy()) >= 2
 
     wait(worth_killing, 600, "worker-2 never had two tasks at once", pause=0.5)
     compose.machine.kill("worker-2")
