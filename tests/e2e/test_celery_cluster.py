@@ -42,6 +42,7 @@ def test_twenty_tables_at_once_end_as_their_policies_say_although_a_worker_is_ki
     victims = kill_a_worker_in_the_middle(compose)
     see_to_the_end(compose, 900)
 
+    assert [(each["dag_id"], each["task_id"], each["try_number"]) for each in compose.api.instances(state="failed")] == []
     assert compose.api.runs() == {table.dag_id: "success" for table in TABLES}
     tries = {(each["dag_id"], each["task_id"], each["map_index"]): each["try_number"] for each in compose.api.instances()}
     assert victims
