@@ -29,7 +29,7 @@ def the_form_refuses_nonsense_and_passes_on_what_was_filled_in(scene: Scene) -> 
 
         form = opened(page, scene)
         form.locator("input[name=element_reference_date]").fill(str(month(-1)))
-        form.locator("input[name=element_dry_run]").evaluate("switch => switch.click()")  # what is to be seen of it lies above it
+        form.locator("input[name=element_dry_run]").evaluate("box => box.click()")  # what is to be seen of it lies above it
         page.get_by_test_id("trigger-dag-submit").click()
         scene.until(scene.all_runs, "the run that was asked for")
     (run,) = scene.all_runs()

@@ -47,9 +47,9 @@ def test_all_of_airflow_is_up_within_two_minutes_and_gone_after_down(folder: Pat
     assert all(each in started.stdout for each in (url, USER, password))
     assert unhealthy(url) == set()
 
-    assert {dag["dag_id"]: dag["is_paused"] for dag in log_in(folder).get("dags")["dags"]} == {
-        f"partition_{name}": False for name in ("hold", "lifecycle.core.sessions", "lifecycle.system.audit_trails", "lift_hold", "reconcile_archives", "restore", "restore_drill")
-    }  # fmt: skip
+    paused = {dag["dag_id"]: dag["is_paused"] for dag in log_in(folder).get("dags")["dags"]}
+    assert {"partition_lifecycle.core.sessions", "partition_lifecycle.system.audit_trails", "partition_restore"} <= set(paused)
+    assert set(paused.values()) == {False}
     with pytest.raises(httpx.HTTPStatusError, match="401"):
         AirflowApi.log_in(url, USER, "not the password")
     assert (folder / "secrets" / "passwords.json").stat().st_mode & 0o077 == 0
