@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from include.partitioning.fields import DurationField, SizeField, refusal, within
+from include.partitioning.frozen import Frozen
 from include.partitioning.interval import Interval
 from include.partitioning.span import format_duration
 
@@ -22,10 +23,8 @@ SHORTEST = {
 """The shortest that one period can be, where a clock is put forward in a short month."""
 
 
-class ApprovalPolicy(BaseModel):
+class ApprovalPolicy(Frozen):
     """An approval is needed above any of these limits. `required` is another way to write `{partitions: 0}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     partitions: int | None = Field(None, strict=True, ge=0, description="Partitions that one run detaches or drops.", examples=[3])
     rows: int | None = Field(None, strict=True, ge=0, description="Rows in them, by the planner's estimate.", examples=[50_000_000])

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
 
 from include.partitioning.approval_policy import ApprovalField, ApprovalTimeoutField, why_too_patient
-from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, Proof, SubscriberPartitions
+from include.partitioning.archive_policy import ArchivePolicy
+from include.partitioning.choices import DefaultPartition, FirstDrop, OnExpiry, SubscriberPartitions
 from include.partitioning.errors import PolicyError, Problem
 from include.partitioning.fields import (
     DEFAULT_POOL,
     ArchiveDurationField,
-    ArchivePathField,
     DeadlineField,
     LockTimeoutField,
     PoolField,
@@ -37,32 +37,6 @@ MAX_DAG_ID = 200
 
 MOST_MAPPED = 1000
 """Partitions that one run may have tasks for: Airflow fails a task that returns more than its `max_map_length`, by default 1024."""
-
-
-class ArchivePolicy(Frozen):
-    """Where expired partitions go before they are dropped."""
-
-    path: ArchivePathField = Field(
-        description="A folder in object storage that Airflow's ObjectStoragePath opens. A file:/// path must be shared by all workers.",
-        examples=["s3://bucket/prefix"],
-    )
-    conn_id: str | None = Field(None, description="Airflow connection of the storage.", examples=["aws_default"])
-    compression: Annotated[str, Field(pattern="^(zstd|snappy|gzip|none)$")] = Field(
-        "zstd", description="Compression of the Parquet pages: zstd, snappy, gzip or none.", examples=["zstd"]
-    )
-    proof: Proof = Field(
-        Proof.STANDARD,
-        description="standard: stored rows against what the server sent; full: also against a second reading; restore: also loaded and compared.",
-        examples=["standard"],
-    )
-    files: int = Field(
-        1, strict=True, ge=1, le=16, description="Files per partition, each written by a connection of its own.", examples=[1]
-    )
-    former_databases: tuple[Annotated[str, Field(pattern=r"^\d+/\d+$")], ...] = Field(
-        (),
-        description="`<system identifier>/<database OID>` of databases whose archives may lie below the same path: what this one was before.",
-        examples=[["7382948271645539921/16384"]],
-    )
 
 
 class RecentViewPolicy(Frozen):

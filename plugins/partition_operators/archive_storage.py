@@ -6,9 +6,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from include.archive.manifest import MANIFEST, Manifest
 from include.archive.shelf import Stored, read_manifest
 from include.archive.storage import listed
+from include.partitioning.archive_policy import ArchivePolicy
 from include.partitioning.bounds import Bounds, parse_bounds
 from include.partitioning.errors import PermanentError
-from include.partitioning.policy import ArchivePolicy
 from include.postgres.ledger_records import ArchiveRecord, Origin
 from partition_operators.lifecycle_operator import Step
 
