@@ -20,7 +20,7 @@ from include.partitioning.policy import PartitionPolicy
 from include.partitioning.schedule import due_before
 
 GRACE = timedelta(hours=1)
-"""That a run may take before it is missed, where the policy has no `deadline`."""
+"""That a run may take before it is missed, where the policy has no `deadline`; besides waiting for a person."""
 
 
 class Severity(IntEnum):
@@ -78,10 +78,11 @@ class Seen:
 
 def alarms_of(policy: PartitionPolicy, seen: Seen) -> list[Alarm]:
     """All that is wrong with a table, the worst first."""
-    due = due_before(policy.schedule, seen.now - (policy.deadline or GRACE), 2) if policy.schedule else []
+    created = _due(policy, seen.now)
+    ended = _due(policy, seen.now - _for_a_person(policy))  # creating does not wait for one
     found = [
-        *_runway(policy, seen, due[0] if due else seen.now),
-        *([] if seen.history is None or not due else _missed(policy, seen, seen.history, due[1])),
+        *_runway(policy, seen, created[0] if created else seen.now),
+        *([] if seen.history is None or not ended else _missed(policy, seen, seen.history, ended[1])),
         *_half_done(seen),
     ]
     alarms = [Alarm(severity, str(policy.table), wrong, policy.table) for severity, wrong in found]
@@ -111,6 +112,16 @@ def _runway(policy: PartitionPolicy, seen: Seen, due: datetime) -> Iterator[tupl
         f"{ready} of {policy.premake} upcoming partitions are there, one per {policy.interval.value}; "
         f"from {gaps[0].lower:%Y-%m-%d %H:%M} on {fate}; {do}",
     )
+
+
+def _due(policy: PartitionPolicy, now: datetime) -> list[datetime]:
+    """When the last two runs were due that should have done their work by now, the later first; none without a schedule."""
+    return due_before(policy.schedule, now - (policy.deadline or GRACE), 2) if policy.schedule else []
+
+
+def _for_a_person(policy: PartitionPolicy) -> timedelta:
+    """How much longer a run may take to end, because it waits for an approval; a `deadline` has it in it."""
+    return policy.approval_timeout if policy.approval and not policy.deadline else timedelta(0)
 
 
 def _missed(policy: PartitionPolicy, seen: Seen, history: History, due: datetime) -> Iterator[tuple[Severity, str]]:

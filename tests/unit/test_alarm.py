@@ -120,6 +120,15 @@ def test_a_run_has_an_hour_before_its_work_is_missed_or_as_long_as_its_deadline(
     assert alarms_of(policy(deadline="6 h"), seen(*months(3), now=utc("2026-12-01T05:59"))) == []
 
 
+def test_a_run_that_may_wait_for_a_person_is_missed_an_hour_after_that_and_what_it_creates_at_once() -> None:
+    asking = policy(approval="required", approval_timeout="5 h")
+    stale = History(utc("2026-10-01T00:05"), ())
+    waiting = [*months(3), part("2027-03-01", "2027-04-01")]
+    assert alarms_of(asking, seen(*waiting, now=utc("2026-12-01T05:59"), history=stale)) == []
+    assert "no run has succeeded" in only(alarms_of(asking, seen(*waiting, now=utc("2026-12-01T06:01"), history=stale))).wrong
+    assert "2 of 3" in only(alarms_of(asking, seen(*months(3), now=utc("2026-12-01T01:01")))).wrong
+
+
 def test_without_a_schedule_the_runway_is_counted_from_now_and_no_run_is_missed() -> None:
     by_hand = policy(schedule=None)
     assert alarms_of(by_hand, seen(part(*OLD), *months(3), history=History(None, ()))) == []
