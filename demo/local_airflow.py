@@ -62,8 +62,11 @@ def migrate_metadata() -> None:
     initdb()
 
 
-def run_dag(dag_id: str, conf: dict[str, Any] | None = None) -> Outcome:
-    """Run a DAG to its end, in this process. A fresh DagBag each time: params leak from run to run on one DAG object."""
+def run_dag(dag_id: str, conf: dict[str, Any] | None = None, retries: int = 2) -> Outcome:
+    """Run a DAG to its end, in this process. A fresh DagBag each time: params leak from run to run on one DAG object.
+
+    :param retries: of each task, at once: nobody should sit and wait for one here.
+    """
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - Airflow reads its settings when it is imported
 
     bag = DagBag(PROJECT / "dags")
@@ -72,7 +75,9 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None) -> Outcome:
     dag = bag.dags[dag_id]
     dag.deadline = None  # dag.test cannot end with one (apache/airflow#73428), and a deadline is watched by the scheduler
     for each in dag.tasks:
-        each.retry_delay = timedelta(0)  # nobody should sit and wait for a retry here
+        each.retries = retries
+        each.retry_delay = timedelta(0)
+        each.retry_policy = None
     run = dag.test(run_conf=conf)
     tasks = {_instance_name(each): str(each.state) for each in run.get_task_instances()}
     return Outcome(run.run_id, str(run.state), tasks, _plan_of(dag_id, run.run_id))

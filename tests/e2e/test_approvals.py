@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 OLD = [-9, -8, -7]
 KEPT = [-6, -5, -4, -3, -2, -1, 0]
 CREATED = [1, 2, 3]
-PATIENCE = 300
+PATIENCE = 600
 
 SETTINGS = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin,ben:admin",

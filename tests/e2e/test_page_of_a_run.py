@@ -42,21 +42,21 @@ def run(server: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
             migrate(connection, rows=2800)
         dry = local_airflow.run_dag(DAG, {"dry_run": True})
         assert dry.state == "success"
-        before = metadata("SELECT count(*) FROM asset_event")[0][0]
+        events_of_dry = metadata("SELECT count(*) FROM asset_event WHERE source_run_id = :v0", dry.run_id)[0][0]
         outcome = local_airflow.run_dag(DAG)
         assert outcome.state == "success"
-        yield outcome, before
+        yield outcome, events_of_dry
 
 
 def test_each_archived_partition_and_each_good_run_is_an_event_of_an_asset_and_a_dry_run_is_none(run: Any) -> None:
-    outcome, before = run
+    outcome, events_of_dry = run
     found = metadata(
         "SELECT a.name, a.uri, e.extra, e.source_map_index FROM asset_event e JOIN asset a ON a.id = e.asset_id "
         "WHERE e.source_dag_id = :v0 AND e.source_run_id = :v1 ORDER BY e.id",
         DAG,
         outcome.run_id,
     )
-    assert before == 0
+    assert events_of_dry == 0
     extras = {name: json.loads(extra) if isinstance(extra, str) else extra for name, _, extra, _ in found}
     expired = [each["partition"] for each in outcome.plan["expire"]]
     assert sorted(extras) == sorted([*expired, "core.sessions"])
