@@ -40,6 +40,7 @@ def main() -> int:
     asked.folder.mkdir(parents=True, exist_ok=True)
     background = Background(asked.folder)
     signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who is started in the background by a shell ignores it otherwise
     try:
         with taken(asked.folder) as lock:
             if background.known():
