@@ -103,7 +103,7 @@ def _deadline(policy: PartitionPolicy, interval: timedelta) -> Any:  # noqa: ANN
         run_is_late, kwargs={"table": str(policy.table), "deadline": format_duration(interval), "notifiers": notifiers}
     )
     # Queued, not due: a manual run may have no logical date, and one of a backfill is years late from the beginning.
-    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval, callback, name="deadline of the policy")
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval, callback)
 
 
 def _events(policy: PartitionPolicy, dag_id: str, run_id: str) -> tuple[list[Row], list[str]]:

@@ -232,11 +232,13 @@ def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
 
 
 def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> None:
-    import importlib
+    import importlib.util
 
     folder = PROJECT / "plugins" / "partition_operators"
     operators = []
     for file in folder.glob("*.py"):
+        if file.stem == "retry_by_kind" and importlib.util.find_spec("airflow.sdk.definitions.retry_policy") is None:
+            continue  # it is for Airflow 3.3 and newer
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
