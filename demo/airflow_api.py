@@ -24,22 +24,25 @@ class AirflowApi:
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return cls(http)
 
-    def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
-        """The answer to GET /api/v2/`path`."""
-        return self._answer("GET", path, params=query)
+    def get(self, path: str, **query: str | int | bool) -> dict[str, Any]:
+        """The answer to GET /api/v2/`path`; every one of Airflow's is a JSON object."""
+        return self._answer("GET", path, query=query)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to POST."""
-        return self._answer("POST", path, json=body)
+        return self._answer("POST", path, body=body)
 
-    def patch(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to PATCH."""
-        return self._answer("PATCH", path, json=body)
+        return self._answer("PATCH", path, body=body)
 
-    def _answer(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
-        answer = self.http.request(method, f"/api/v2/{path}", **arguments)
+    def _answer(
+        self, method: str, path: str, *, query: dict[str, str | int | bool] | None = None, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        answer = self.http.request(method, f"/api/v2/{path}", params=query, json=body)
         answer.raise_for_status()
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
 
 def unhealthy(url: str) -> set[str]:

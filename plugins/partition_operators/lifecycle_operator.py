@@ -114,7 +114,7 @@ class LifecycleOperator(BaseOperator):
         """Whether the step writes, so that the ledger must be there."""
         return True
 
-    def _recorded(self, step: Step, work: Callable[[Step], Any]) -> Any:  # noqa: ANN401
+    def _recorded(self, step: Step, work: Callable[[Step], Any]) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
         try:
             with translated(f'{self.action} for "{step.table.name}"'):
                 if self.changes_database() and not step.dry_run:

@@ -13,12 +13,13 @@ from urllib.parse import quote
 from psycopg.conninfo import conninfo_to_dict
 
 from demo import embedded_postgres
+from demo.airflow_api import AirflowApi
 from demo.local_airflow import PROJECT, socket_uri
 from deploy import make_env
 from tests.compose import compose_file
 from tests.compose.compose_file import Service
 from tests.compose.processes import Machine, Places
-from tests.compose.rest import Api
+from tests.compose.rest import Team
 from tests.integration import object_store
 
 NEEDED = ("redis-server", "redis-cli", "curl")
@@ -43,7 +44,7 @@ class Cluster:
 
     machine: Machine
     services: dict[str, Service]
-    api: Api
+    team: Team
     target: str
     bucket: object_store.Bucket
 
@@ -66,9 +67,9 @@ def running(policies: Path, workers: int) -> Iterator[Cluster]:
         ports = {name: free_port() for name in ("redis", "api-server", "scheduler")}
         machine = stack.enter_context(Machine(folder, places(folder, ports, store, metadata, target), additions(services, ports)))
         start_all(machine, services)
-        api = Api.at(f"http://127.0.0.1:{ports['api-server']}", "admin", secrets["ADMIN_PASSWORD"])
+        team = Team(AirflowApi.log_in(f"http://127.0.0.1:{ports['api-server']}", "admin", secrets["ADMIN_PASSWORD"]))
         socket_folder = str(conninfo_to_dict(target)["host"])
-        yield Cluster(machine, services, api, socket_uri(socket_folder, "app"), object_store.Bucket.at(store, "partition-archive"))
+        yield Cluster(machine, services, team, socket_uri(socket_folder, "app"), object_store.Bucket.at(store, "partition-archive"))
 
 
 def start_all(machine: Machine, services: dict[str, Service]) -> None:

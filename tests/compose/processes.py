@@ -28,7 +28,7 @@ class Places:
 
     def here(self, text: str) -> str:
         for pattern, place in self.replaced:
-            text = re.sub(pattern, lambda found, place=place: found.expand(place), text)  # type: ignore[misc]
+            text = re.sub(pattern, lambda found, place=place: found.expand(place), text)  # type: ignore[misc]  # the default binds the loop's value
         return text
 
 

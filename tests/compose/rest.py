@@ -6,46 +6,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+from demo.airflow_api import AirflowApi
 
 
-@dataclass
-class Api:
+@dataclass(frozen=True)
+class Team:
     """Logged in."""
 
-    client: httpx.Client
-
-    @classmethod
-    def at(cls, url: str, user: str, password: str) -> "Api":
-        answer = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
-        assert answer.status_code == 201, answer.text
-        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return cls(httpx.Client(base_url=f"{url}/api/v2", headers=headers, timeout=60))
-
-    def ask(self, method: str, path: str, **arguments: Any) -> Any:
-        answer = self.client.request(method, path, **arguments)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json()
+    api: AirflowApi
 
     def wait_for_dags(self, dag_ids: Sequence[str], seconds: float) -> None:
         def all_there() -> bool:
-            return set(dag_ids) <= {each["dag_id"] for each in self.ask("GET", "/dags?limit=100")["dags"]}
+            return set(dag_ids) <= {each["dag_id"] for each in self.api.get("dags", limit=100)["dags"]}
 
         wait(all_there, seconds, "the DAGs are not there")
 
     def trigger(self, dag_id: str) -> None:
-        self.ask("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
-        self.ask("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": {}})
+        self.api.patch(f"dags/{dag_id}", {"is_paused": False})
+        self.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": {}})
 
     def runs(self) -> dict[str, str]:
         """State of the one run of each DAG."""
-        return {each["dag_id"]: each["state"] for each in self.ask("GET", "/dags/~/dagRuns?limit=100")["dag_runs"]}
+        return {each["dag_id"]: each["state"] for each in self.api.get("dags/~/dagRuns", limit=100)["dag_runs"]}
 
     def instances(self, **only: str) -> list[dict[str, Any]]:
         """All task instances, or those of a state."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self.ask("GET", "/dags/~/dagRuns/~/taskInstances", params={"limit": 100, "offset": len(found), **only})
+            page = self.api.get("dags/~/dagRuns/~/taskInstances", limit=100, offset=len(found), **only)
             found += page["task_instances"]
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
@@ -54,7 +42,7 @@ class Api:
         """As a person who does not want to wait until it is tried again."""
         which = [instance["task_id"]] if instance["map_index"] < 0 else [[instance["task_id"], instance["map_index"]]]
         body = {"dry_run": False, "dag_run_id": instance["dag_run_id"], "task_ids": which, "only_failed": False, "only_running": False}
-        self.ask("POST", f"/dags/{instance['dag_id']}/clearTaskInstances", json=body)
+        self.api.post(f"dags/{instance['dag_id']}/clearTaskInstances", body)
 
     def states(self) -> Counter[str]:
         """How many task instances have each state."""

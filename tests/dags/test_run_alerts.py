@@ -1,14 +1,12 @@
 """What a policy's DAG gets for telling somebody of its runs, and the message about one that is late."""
 
 import asyncio
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import BaseNotifier
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.triggers.callback import CallbackTrigger
 
@@ -16,31 +14,14 @@ from demo.local_airflow import PROJECT
 from include.partitioning.policy import PartitionPolicy
 from partition_operators import run_alerts
 from partition_operators.run_alerts import alerts_of, run_is_late, unusable_alerts
+from tests.recording import RECORDING, SAID
 
-SAID: list[str] = []
-
-
-class Recording(BaseNotifier):
-    """Keeps what it is to say."""
-
-    template_fields = ("text",)
-
-    def __init__(self, *, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-    def notify(self, _context: Any) -> None:
-        SAID.append(self.text)
-
-
-RECORDING = {"notifier": f"{Recording.__module__}.Recording"}
 NOBODY = {"notifier": "no_such_provider.Notifier"}
 
 
 @pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+def silence() -> None:
     SAID.clear()
-    monkeypatch.setitem(sys.modules, Recording.__module__, sys.modules[Recording.__module__])
 
 
 def policy(**values: Any) -> PartitionPolicy:

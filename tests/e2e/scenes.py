@@ -114,6 +114,15 @@ class Scene:
         moment = None if logical_date is None else f"{logical_date}T00:00:00Z"
         return str(self.api.post(self.runs, {"logical_date": moment, "conf": conf})["dag_run_id"])
 
+    @contextmanager
+    def held_up_in_create(self) -> Iterator[str]:
+        """A run, by its id, whose `create_partitions` waits for a lock until the end of the block."""
+        run = self.trigger()
+        with self.locked():
+            self.pause(False)
+            self.until(lambda: self.sessions("create"), "create_partitions to wait for the lock")
+            yield run
+
     def pause(self, paused: bool) -> None:
         self.api.patch(f"dags/{self.dag_id}", {"is_paused": paused})
 

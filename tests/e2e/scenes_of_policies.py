@@ -6,10 +6,7 @@ from tests.e2e.scenes_of_repairs import PATIENT
 
 
 def a_policy_that_keeps_more_since_the_plan_keeps_more(scene: Scene) -> None:
-    run = scene.trigger()
-    with scene.locked():
-        scene.pause(False)
-        scene.until(lambda: scene.sessions("create"), "create_partitions to wait for the lock")
+    with scene.held_up_in_create() as run:
         scene.policies.set(scene.name, **{**PATIENT, "retention": "60 months"})
     assert scene.ended(run) == "failed"
     assert scene.tasks(run)["expire.archive_partition[0]"] == "failed"
@@ -19,10 +16,7 @@ def a_policy_that_keeps_more_since_the_plan_keeps_more(scene: Scene) -> None:
 
 
 def a_policy_that_was_removed_since_the_plan_destroys_nothing_until_it_is_back(scene: Scene) -> None:
-    run = scene.trigger()
-    with scene.locked():
-        scene.pause(False)
-        scene.until(lambda: scene.sessions("create"), "create_partitions to wait for the lock")
+    with scene.held_up_in_create() as run:
         scene.policies.remove(scene.name)
     # Airflow puts off a task of which the DAG is not to be found, and tries again: three times, a minute apart, by default.
     scene.until(lambda: scene.tasks(run).get("expire.archive_partition[0]") == "up_for_reschedule", "the archive step to be put off")

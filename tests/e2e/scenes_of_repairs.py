@@ -65,10 +65,7 @@ def an_archive_that_is_only_marked_as_a_success_lets_nothing_be_detached(scene: 
 
 
 def a_creation_that_is_marked_as_failed_while_it_waits_stops_nothing_else(scene: Scene) -> None:
-    run = scene.trigger()
-    with scene.locked():
-        scene.pause(False)
-        scene.until(lambda: scene.sessions("create"), "create_partitions to wait for the lock")
+    with scene.held_up_in_create() as run:
         scene.mark(run, "create_partitions", "failed")
         scene.until(lambda: not scene.sessions("create"), "its process to be ended")
     assert scene.ended(run) == "failed"

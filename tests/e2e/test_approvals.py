@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from demo.airflow_api import AirflowApi
 from demo.installation import USER, Installation
 from tests.e2e.installations import folder_of_an_installation, up
+from tests.e2e.scenes import month
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -40,13 +40,6 @@ policies:
   - {{table: asks.few, approval: {{partitions: 3}}}}
 """
 TABLES = ("yes", "no", "late", "changed", "few")
-
-
-def month(offset: int) -> date:
-    """The first day of a month, counted from this one, which is 0."""
-    today = datetime.now(UTC).date()
-    year, index = divmod(today.year * 12 + today.month - 1 + offset, 12)
-    return date(year, index + 1, 1)
 
 
 @dataclass(frozen=True)

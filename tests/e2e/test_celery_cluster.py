@@ -36,19 +36,19 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def test_twenty_tables_at_once_end_as_their_policies_say_although_a_worker_is_killed(compose: Cluster) -> None:
     first_month = seed_target(compose)
-    compose.api.wait_for_dags([table.dag_id for table in TABLES], 180)
+    compose.team.wait_for_dags([table.dag_id for table in TABLES], 180)
     for table in TABLES:
-        compose.api.trigger(table.dag_id)
+        compose.team.trigger(table.dag_id)
 
     victims = kill_a_worker_in_the_middle(compose)
     see_to_the_end(compose, 900)
 
-    assert [(each["dag_id"], each["task_id"], each["try_number"]) for each in compose.api.instances(state="failed")] == []
-    assert compose.api.runs() == {table.dag_id: "success" for table in TABLES}
-    tries = {(each["dag_id"], each["task_id"], each["map_index"]): each["try_number"] for each in compose.api.instances()}
+    assert [(each["dag_id"], each["task_id"], each["try_number"]) for each in compose.team.instances(state="failed")] == []
+    assert compose.team.runs() == {table.dag_id: "success" for table in TABLES}
+    tries = {(each["dag_id"], each["task_id"], each["map_index"]): each["try_number"] for each in compose.team.instances()}
     assert victims
     assert all(tries[victim] >= 2 for victim in victims)
-    workers = {each["hostname"] for each in compose.api.instances(state="success")}
+    workers = {each["hostname"] for each in compose.team.instances(state="success")}
     assert workers == {"worker-1", "worker-2"}
     left_as_the_policies_say(compose, first_month)
     archives_as_the_policies_say(compose, first_month)
@@ -63,10 +63,10 @@ def kill_a_worker_in_the_middle(compose: Cluster) -> list[tuple[str, str, int]]:
     """Once archives are being made, with at least two tasks in its hands; which tasks these were."""
 
     def busy() -> list[dict[str, Any]]:
-        return [each for each in compose.api.instances(state="running") if each["hostname"] == "worker-2"]
+        return [each for each in compose.team.instances(state="running") if each["hostname"] == "worker-2"]
 
     def worth_killing() -> bool:
-        archived = any(each["task_id"] == "expire.archive_partition" for each in compose.api.instances(state="success"))
+        archived = any(each["task_id"] == "expire.archive_partition" for each in compose.team.instances(state="success"))
         return archived and len(busy()) >= 2
 
     wait(worth_killing, 600, "worker-2 never had two tasks at once", pause=0.5)
@@ -78,9 +78,9 @@ def see_to_the_end(compose: Cluster, seconds: float) -> None:
     """What the scheduler wants to try again in some minutes is cleared, as a person would who knows that a machine is gone."""
 
     def all_over() -> bool:
-        for instance in compose.api.instances(state="up_for_retry"):
-            compose.api.clear(instance)
-        return not set(compose.api.runs().values()) & {"queued", "running"}
+        for instance in compose.team.instances(state="up_for_retry"):
+            compose.team.clear(instance)
+        return not set(compose.team.runs().values()) & {"queued", "running"}
 
     wait(all_over, seconds, "the runs did not end", pause=3)
 

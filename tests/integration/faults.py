@@ -155,7 +155,7 @@ def die_with_the_statement_on_its_way(connection: psycopg.Connection[Any]) -> No
         next(generator)
         kill_worker()
 
-    connection.wait = send_and_die  # type: ignore[method-assign,assignment]
+    connection.wait = send_and_die  # type: ignore[method-assign,assignment]  # for this connection alone
 
 
 class Worker:

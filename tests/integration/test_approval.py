@@ -61,7 +61,7 @@ class Run:
         event = {
             "chosen_options": [option], "params_input": {}, "responded_at": datetime(2026, 11, 22, 12, tzinfo=UTC), "responded_by_user": user
         }  # fmt: skip
-        names: list[str] = self.operator(ApprovePlanOperator).execute_complete(self.context(), event)  # type: ignore[attr-defined]
+        names: list[str] = self.operator(ApprovePlanOperator).execute_complete(self.context(), event)  # type: ignore[attr-defined]  # of this operator alone
         return names
 
     def approved(self, monkeypatch: pytest.MonkeyPatch) -> "Run":

@@ -146,7 +146,7 @@ def test_readers_and_writers_see_every_row_once_at_every_moment_of_a_drain(lifec
         crowd.stop.set()
         for thread in threads:
             thread.join()
-    print("longest", crowd.longest, crowd.done)  # noqa: T201
+    print("longest", crowd.longest, crowd.done)  # noqa: T201 - for whoever looks why it failed
     assert crowd.wrong == []
     assert len(moved) == 13
     assert set(crowd.done) == {client.__name__ for client in CLIENTS}

@@ -388,7 +388,7 @@ def test_the_scripts_run_by_psql_as_well(database: str, migrated: str) -> None:
     scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
 
     for script in [*scripts, *scripts, MIGRATIONS / "verify.sql"]:
-        run = subprocess.run(  # noqa: S603
+        run = subprocess.run(  # noqa: S603 - a script of ours
             [psql, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", str(script), database],
             env=environment,
             capture_output=True,

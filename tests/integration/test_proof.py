@@ -388,7 +388,7 @@ def watched(before_close: Callable[[Connection[Any]], None]) -> Callable[..., Co
 
     def prepared(connection: Connection[Any], *arguments: Any) -> Connection[Any]:
         prepare(connection, *arguments)
-        connection.close = lambda: before_close(connection)  # type: ignore[method-assign]
+        connection.close = lambda: before_close(connection)  # type: ignore[method-assign]  # for this connection alone
         return connection
 
     return prepared

@@ -1,12 +1,10 @@
 """The message about a run that failed: from the states that Airflow knows and the ledger, or from either alone."""
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import BaseNotifier
 
 from include.partitioning.notify import Occasion
 from include.postgres.ledger import Ledger
@@ -14,32 +12,18 @@ from include.postgres.ledger_records import Event, RunIdentity
 from include.postgres.session import prepare
 from partition_operators.run_alerts import TellOfRun
 from tests.integration.conftest import Lifecycle
+from tests.recording import RECORDING, SAID
 
-SAID: list[str] = []
 RUN = RunIdentity("a_dag", "a_run", "archive", 0, 1)
 
 
-class Recording(BaseNotifier):
-    """Keeps what it is to say."""
-
-    template_fields = ("text",)
-
-    def __init__(self, *, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-    def notify(self, _context: Any) -> None:
-        SAID.append(self.text)
-
-
 @pytest.fixture
-def told(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> Any:
+def told(lifecycle: Lifecycle) -> Any:
     """Tells of a run whose first archive failed, as Airflow's DAG processor would have it told; the lines of the message."""
     SAID.clear()
-    monkeypatch.setitem(sys.modules, Recording.__module__, sys.modules[Recording.__module__])
     with lifecycle.connect() as connection:
         prepare(connection, "test")
-        policy = lifecycle.policy(notify={"on_failure": [{"notifier": f"{Recording.__module__}.Recording"}]})
+        policy = lifecycle.policy(notify={"on_failure": [RECORDING]})
         ledger = Ledger(connection, policy.table, RUN)
         ledger.install()
         ledger.record(Event("archive", "failed", policy.table, detail="the disk is full; make room"))
