@@ -40,6 +40,11 @@ class Ledger(LedgerGuardrails):
         """Whether this table's history has the action on the relation with this OID, however it ended."""
         return any(each["yes"] for each in self._rows_if_installed("has_event", action=action, oid=oid))
 
+    def done_in_run(self, action: str, oid: int) -> bool:
+        """Whether this DAG run has done the action on the relation with this OID, in this try of the task or an earlier one."""
+        found = self._rows_if_installed("done_in_run", dag_id=self._run.dag_id, run_id=self._run.run_id, action=action, oid=oid)
+        return any(each["yes"] for each in found)
+
     def index_work(self) -> frozenset[tuple[str, int, str | None]]:
         """What we began on indexes of this table's partitions: reindex or index, the partition's OID, and the index's name."""
         return frozenset((each["action"], each["oid"], each["index"]) for each in self._rows_if_installed("index_work"))

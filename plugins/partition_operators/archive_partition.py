@@ -63,7 +63,7 @@ class ArchivePartitionOperator(ExpiryOperator):
             return self._show(step, target, folder)
         existing = self._intact(step, target)
         if existing is not None:
-            leave_manifest(step, existing.path, step.ledger.manifest(existing.archive_id))
+            self._tell(step, target, existing, step.ledger.manifest(existing.archive_id))
             return f'"{target.name}" is archived already at {existing.path}: {existing.rows:,} rows, unchanged since'
         refuse_strangers(root, step.table.name, step.table.cluster, step.policy.archive.former_databases)
         forgotten = self._forgotten(step, target, folder)
@@ -164,8 +164,13 @@ class ArchivePartitionOperator(ExpiryOperator):
             step.ledger.record_archive(origin_of(stored.manifest), record, stored.text.decode(), verified=True)
             done = Event("archive", "done", target.name, target.oid, target.bounds, record.rows, record.bytes, detail=record.path)
             step.ledger.record(done)
-        leave_manifest(step, record.path, stored.text.decode())
-        announce_archive(step, target, record)
+        self._tell(step, target, record, stored.text.decode())
+
+    def _tell(self, step: Step, target: Target, record: ArchiveRecord, manifest: str | None) -> None:
+        """Airflow hears of an asset only when a task succeeds, so a try that died behind the archive has told nobody: the next one does."""
+        leave_manifest(step, record.path, manifest)
+        if step.ledger.done_in_run(self.action, target.oid):
+            announce_archive(step, target, record)
 
     def _write(self, step: Step, target: Target, place: ObjectStoragePath, source: Snapshot, version: int) -> Manifest:
         policy = archive_policy(step)
