@@ -32,11 +32,15 @@ def quiet_dressing_statements(template: Template, name: TableName) -> list[sql.C
     """All but the triggers, which would fire while the table is being filled."""
     return [
         *(_own_object(each, name, template) for each in template.own_objects if each.sort != "trigger"),
-        *(_revoke(each, name) for each in template.surplus),
-        *(_grant(each, name) for each in template.grants),
+        *privilege_statements(template, name),
         *_row_security(template, name),
         *_replica_identity(template, name),
     ]
+
+
+def privilege_statements(template: Template, name: TableName) -> list[sql.Composed]:
+    """What default privileges gave too much, and what others than the owner may."""
+    return [*(_revoke(each, name) for each in template.surplus), *(_grant(each, name) for each in template.grants)]
 
 
 def column_statements(template: Template, name: TableName) -> list[sql.Composed]:
@@ -103,7 +107,7 @@ def _trigger_state(own: OwnObject, name: TableName) -> sql.Composed:
 
 
 def _revoke(surplus: Surplus, name: TableName) -> sql.Composed:
-    return sql.SQL("REVOKE {} ON {} FROM {}").format(sql.SQL(surplus.privilege), statements.named(name), _role(surplus.grantee))
+    return sql.SQL("REVOKE {} ON {} FROM {}").format(sql.SQL(surplus.privilege), statements.named(name), role_or_public(surplus.grantee))
 
 
 def _grant(grant: Grant, name: TableName) -> sql.Composed:
@@ -111,12 +115,13 @@ def _grant(grant: Grant, name: TableName) -> sql.Composed:
         sql.SQL(grant.privilege),
         sql.SQL(" ({})").format(sql.Identifier(grant.column)) if grant.column else sql.SQL(""),
         statements.named(name),
-        _role(grant.grantee),
+        role_or_public(grant.grantee),
         sql.SQL(" WITH GRANT OPTION") if grant.grantable else sql.SQL(""),
     )
 
 
-def _role(name: str | None) -> sql.Composable:
+def role_or_public(name: str | None) -> sql.Composable:
+    """None is PUBLIC."""
     return sql.SQL("PUBLIC") if name is None else sql.Identifier(name)
 
 

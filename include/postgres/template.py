@@ -110,20 +110,27 @@ def template_of(connection: Connection[Any], table: PartitionedTable, sibling: P
         toast_options=tuple(found["toast_options"]),
         replica_identity=found["replica_identity"],
         parent_objects=objects_for_attach(connection, table.oid) if found["parent_excludes"] else None,
-        surplus=tuple(Surplus(**each) for each in rows(connection, "template_surplus", model=model, parent=table.oid)) if sibling else (),
-        grants=_grants(connection, model),
+        surplus=surplus_of(connection, model, table.oid) if sibling else (),
+        grants=grants_of(connection, model),
         policies=read_row_policies(connection, sibling.oid) if sibling else (),
-        columns=_columns(connection, model, table.oid),
+        columns=column_settings(connection, model, table.oid),
         own_objects=_own_objects(connection, sibling, table) if sibling else (),
     )
 
 
-def _grants(connection: Connection[Any], oid: int) -> tuple[Grant, ...]:
+def surplus_of(connection: Connection[Any], model: int, parent: int) -> tuple[Surplus, ...]:
+    """What default privileges would give too much to a table like the model."""
+    return tuple(Surplus(**each) for each in rows(connection, "template_surplus", model=model, parent=parent))
+
+
+def grants_of(connection: Connection[Any], oid: int) -> tuple[Grant, ...]:
+    """Privileges of others than the owner."""
     found = rows(connection, "template_grants", oid=oid)
     return tuple(Grant(each["privilege"], each["grantee"], each["column"], each["grantable"]) for each in found)
 
 
-def _columns(connection: Connection[Any], model: int, parent: int) -> tuple[ColumnSetting, ...]:
+def column_settings(connection: Connection[Any], model: int, parent: int) -> tuple[ColumnSetting, ...]:
+    """What columns of the model have and LIKE does not bring from the parent."""
     found = rows(connection, "template_columns", model=model, parent=parent)
     return tuple(ColumnSetting(**{**each, "options": tuple(each["options"])}) for each in found)
 
