@@ -35,11 +35,15 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A CHECK constraint; NOT VALID and NOT ENFORCED are part of the definition, NO INHERIT is too."""
+    """A CHECK constraint; NOT VALID and NOT ENFORCED are part of the definition, NO INHERIT is too.
+
+    :param has_whole_row: whether it says something of the row as a whole.
+    """
 
     name: str
     definition: str
     no_inherit: bool
+    has_whole_row: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Index:
     included: tuple[str, ...]
     operators: tuple[str, ...]
     definition: str
+    has_whole_row: bool
     constraint_definition: str | None
     options: tuple[str, ...]
     tablespace: str | None

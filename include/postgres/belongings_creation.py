@@ -69,7 +69,8 @@ def _place(belongings: Belongings, *, partitioned: bool) -> list[sql.Composable]
     """How and where rows are stored; of a partitioned table, what holds for partitions to come."""
     template = belongings.template
     parts: list[sql.Composable] = []
-    if template.access_method and (not partitioned or belongings.server_version >= ACCESS_METHOD_OF_PARTITIONED_SINCE):
+    says_so = belongings.server_version >= ACCESS_METHOD_OF_PARTITIONED_SINCE and template.access_method != "heap"
+    if template.access_method and (not partitioned or says_so):
         parts.append(sql.SQL("USING {}").format(sql.Identifier(template.access_method)))
     options = [statements.option(each) for each in template.options]
     options += [statements.option(each, "toast.") for each in template.toast_options]

@@ -34,6 +34,7 @@ def refusals(connection: Connection[Any], oid: int, key: str | None, *, widen: b
         *_standing(name, found),
         *refused_keys(connection, belongings, key, widen=widen),
         *_triggers(belongings, key),
+        *_whole_rows(belongings, key),
         *_statistics(belongings),
         *refused_references(connection, belongings, key, widen=widen, managed=managed),
         *refused_dependents(connection, belongings, key),
@@ -89,6 +90,16 @@ def _triggers(belongings: Belongings, key: str | None) -> Iterator[str]:
                 f'the trigger "{each.name}" of "{belongings.name}" is FOR EACH ROW and has transition tables, which a partitioned table '
                 "cannot have; make it FOR EACH STATEMENT, or drop it"
             )
+
+
+def _whole_rows(belongings: Belongings, key: str | None) -> Iterator[str]:
+    """LIKE, by which partitions are made, copies no expression with a whole row in it."""
+    if key is None:
+        return
+    checks = [("CHECK constraint", each.name) for each in belongings.checks if each.has_whole_row]
+    indexes = [("index", each.name) for each in belongings.valid_indexes if each.has_whole_row]
+    for sort, name in (*checks, *indexes):
+        yield f'the {sort} "{name}" of "{belongings.name}" is about the row as a whole, which no new partition could have; name the columns, or drop it'
 
 
 def _statistics(belongings: Belongings) -> Iterator[str]:

@@ -10,6 +10,7 @@ SELECT ic.relname AS name, k.contype::text AS constraint, i.indisunique AS is_un
        pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid), 1 + pg_catalog.length(
          'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || pg_catalog.format('INDEX %%I ON ', ic.relname)
            || CASE c.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END || pg_catalog.format('%%I.%%I', n.nspname, c.relname))) AS definition,
+       pg_catalog.strpos(pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.quote_ident(c.relname) || '.*') > 0 AS has_whole_row,
        pg_catalog.pg_get_constraintdef(k.oid) AS constraint_definition,
        coalesce(ic.reloptions, '{}') AS options, ts.spcname AS tablespace,
        coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attstattarget) ORDER BY a.attnum)
