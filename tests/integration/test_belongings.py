@@ -157,6 +157,7 @@ ALTER TABLE {t} DROP COLUMN gone;
 ALTER TABLE {t} ALTER COLUMN note SET STORAGE EXTERNAL, ALTER COLUMN tags SET COMPRESSION pglz, ALTER COLUMN tags SET STATISTICS 77, ALTER COLUMN user_id SET (n_distinct = -0.5);
 ALTER TABLE {t} ADD CONSTRAINT positive CHECK (id > 0), ADD CONSTRAINT "odd; -- {{}} %s" CHECK (tags <> 'a(b' AND "Ca""se (" IS DISTINCT FROM 3) NOT VALID;
 ALTER TABLE {t} ADD CONSTRAINT by_note UNIQUE (note, created_at) INCLUDE (tags) WITH (fillfactor = 71) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE {t} ADD CONSTRAINT referred UNIQUE (note, created_at);
 CREATE UNIQUE INDEX "un(iq" ON {t} USING btree (lower(note || ')') DESC NULLS LAST, created_at, "Ca""se (") INCLUDE (user_id) WITH (fillfactor = 60) WHERE tags <> 'it''s )';
 CREATE INDEX expressed ON {t} ((id + 1), note COLLATE "POSIX" text_pattern_ops); ALTER INDEX {schema}.expressed ALTER COLUMN 1 SET STATISTICS 33;
 CREATE INDEX brins ON {t} USING brin (created_at) WITH (pages_per_range = 4);
