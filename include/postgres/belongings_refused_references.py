@@ -70,7 +70,14 @@ def _publication(belongings: Belongings, publication: Publication, key: str | No
         return
     if publication.named and publication.role is None:
         yield f'{what} and "{table}" have owners that no role has both of whom we can become; GRANT one of them to the other, or both to us'
-    if key is None or publication.via_root:
+    if key is None:
+        return
+    if publication.columns is not None and key not in publication.columns:
+        yield (
+            f'{what} has a column list for "{table}" without "{key}", which will be part of the primary key by which subscribers find a row; '
+            "add it to the list, or leave the list out"
+        )
+    if publication.via_root:
         return
     if publication.columns is not None or publication.filter is not None:
         yield f'{what} has a column list or a filter for "{table}", which a partitioned table can have only if it is published as itself; {via_root}'
