@@ -7,6 +7,7 @@ server prints the table's name without its schema, as it does for whole rows in 
 from dataclasses import dataclass, replace
 
 from include.partitioning.names import TableName
+from include.postgres.belongings_holders import IncomingReference, PartitionsOwn, Publication, Reader
 from include.postgres.foreign_keys import ForeignKey
 from include.postgres.template import Template
 
@@ -124,77 +125,6 @@ class Comment:
     sort: str
     name: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingReference:
-    """A foreign key of another table, or of this one, to this one.
-
-    :param may: whether we may become the owner of that table.
-    :param may_refer: whether that owner may refer to this table today.
-    """
-
-    name: str
-    oid: int
-    table: TableName
-    owner: str
-    from_partitioned: bool
-    to_itself: bool
-    definition: str
-    validated: bool
-    enforced: bool
-    referenced: tuple[str, ...]
-    comment: str | None
-    may: bool
-    may_refer: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A view that reads the table, or a function with an SQL-standard body that does; both hold on to it by its OID.
-
-    :param definition: of a view: its query; of a function: the whole CREATE OR REPLACE.
-    :param signature: with argument types, for a function; as a view has it, its name.
-    :param may: whether we may become its owner.
-    :param may_create: whether that owner may create anything in its schema, which replacing it takes.
-    """
-
-    is_view: bool
-    oid: int
-    name: TableName
-    signature: str
-    owner: str
-    options: tuple[str, ...]
-    definition: str
-    may: bool
-    may_create: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A publication that the table is in.
-
-    :param named: by name; otherwise with its schema, or, with `of_all`, with every table.
-    :param columns: None for all.
-    :param role: who may change it; None if we can become nobody who does.
-    """
-
-    name: str
-    of_all: bool
-    named: bool
-    via_root: bool
-    columns: tuple[str, ...] | None
-    filter: str | None
-    role: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionsOwn:
-    """Something that one partition has by itself, not by way of its parent."""
-
-    partition: TableName
-    sort: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,8 @@ from psycopg import Connection
 
 from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.names import TableName
-from include.postgres.belongings import (
-    Belongings,
-    Check,
-    Comment,
-    IncomingReference,
-    Index,
-    PartitionsOwn,
-    Publication,
-    Reader,
-    Sequence,
-    Statistics,
-    Trigger,
-)
+from include.postgres.belongings import Belongings, Check, Comment, Index, Sequence, Statistics, Trigger
+from include.postgres.belongings_holders import IncomingReference, PartitionsOwn, Publication, Reader
 from include.postgres.foreign_keys import foreign_keys_of
 from include.postgres.queries import Row, row, rows
 from include.postgres.row_policies import read_row_policies

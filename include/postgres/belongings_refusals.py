@@ -99,7 +99,8 @@ def _whole_rows(belongings: Belongings, key: str | None) -> Iterator[str]:
     checks = [("CHECK constraint", each.name) for each in belongings.checks if each.has_whole_row]
     indexes = [("index", each.name) for each in belongings.valid_indexes if each.has_whole_row]
     for sort, name in (*checks, *indexes):
-        yield f'the {sort} "{name}" of "{belongings.name}" is about the row as a whole, which no new partition could have; name the columns, or drop it'
+        what = f'the {sort} "{name}" of "{belongings.name}"'
+        yield f"{what} is about the row as a whole, which no new partition could have; name the columns, or drop it"
 
 
 def _statistics(belongings: Belongings) -> Iterator[str]:

@@ -31,7 +31,7 @@ def _sentence(belongings: Belongings, found: Row, key: str | None) -> str | None
     """None for what is handed over."""
     what = f"{found['sort']} {found['view']}" if found["view"] else found["what"]
     if not found["known"]:
-        return f'"{what}" holds on to "{found["holds"]}" of "{belongings.name}": it {_WHAT_TO_DO[found["sort"]]}'
+        return f'"{what}" holds on to "{belongings.name}": it {_WHAT_TO_DO[found["sort"]]}'
     if key is None:
         return None
     if found["of_system_column"]:

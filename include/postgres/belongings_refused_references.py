@@ -5,7 +5,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.postgres.belongings import Belongings, IncomingReference, Publication, Reader
+from include.postgres.belongings import Belongings
+from include.postgres.belongings_holders import IncomingReference, Publication, Reader
 from include.postgres.queries import rows
 from include.postgres.statements import named
 

@@ -10,8 +10,9 @@ from psycopg import sql
 
 from include.partitioning.names import TableName
 from include.postgres import statements
-from include.postgres.belongings import Belongings, IncomingReference, Publication, Reader, Sequence, Trigger
+from include.postgres.belongings import Belongings, Sequence, Trigger
 from include.postgres.belongings_creation import comment_statements
+from include.postgres.belongings_holders import IncomingReference, Publication, Reader
 
 _ENABLE = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
 _NOT_VALID = " NOT VALID"

@@ -39,6 +39,7 @@ WITH member AS (
   UNION ALL
   SELECT d.* FROM pg_catalog.pg_depend d JOIN own o ON o.class = d.classid AND o.object = d.objid
    WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype IN ('e', 'x')
+     AND d.classid <> 'pg_catalog.pg_type'::pg_catalog.regclass
 )
 SELECT DISTINCT
        CASE WHEN d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass THEN 'of extension'

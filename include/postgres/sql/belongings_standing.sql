@@ -10,10 +10,9 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relper
        ARRAY(SELECT DISTINCT l.provider FROM pg_catalog.pg_seclabel l WHERE l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objoid = c.oid ORDER BY 1) AS label_providers,
        ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated ORDER BY 1) AS unproven_not_nulls,
        ARRAY(SELECT p.polname::text FROM pg_catalog.pg_policy p
-              WHERE p.polrelid = c.oid
-                AND EXISTS (SELECT FROM pg_catalog.pg_depend d  -- a subquery depends on the whole table, the policy as such only by way of 'a'
-                             WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = p.oid
-                               AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid AND d.refobjsubid = 0 AND d.deptype = 'n')
+              WHERE p.polrelid = c.oid  -- with its schema the table is printed only in FROM; its columns have the bare name before them
+                AND pg_catalog.strpos(pg_catalog.concat_ws(' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)),
+                                      pg_catalog.format('%%I.%%I', n.nspname, c.relname)) > 0
               ORDER BY 1) AS policies_reading_it
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
