@@ -22,6 +22,8 @@ _NO_INHERIT = re.compile(r" NO INHERIT((?: NOT VALID| NOT ENFORCED)?)$")
 def creation(belongings: Belongings, new: TableName, key: str | None) -> list[sql.Composed]:
     """The table without indexes, triggers and foreign keys, for a transaction of the owner's. ACCESS SHARE on the old one.
 
+    What would keep the owner from filling it comes with `arriving`: FORCE ROW LEVEL SECURITY, and privileges that it has taken from itself.
+
     :param new: of the same name as the old one, in another schema.
     :param key: it is partitioned by; None: it is an ordinary table.
     """
@@ -33,7 +35,6 @@ def creation(belongings: Belongings, new: TableName, key: str | None) -> list[sq
         *(statement for each in belongings.statistics for statement in _statistics(new, each)),
         *_row_security(belongings, new),
         *comment_statements(belongings.comments_on("table", "column", "constraint", "statistics", "policy", "sequence"), new),
-        *_owner_privileges(belongings, new),
         *privilege_statements(belongings.template, new),
     ]
 
@@ -123,16 +124,8 @@ def _statistics(new: TableName, own: Statistics) -> list[sql.Composed]:
 
 def _row_security(belongings: Belongings, new: TableName) -> list[sql.Composed]:
     template = belongings.template
-    wanted = ((template.row_security, sql.SQL("ENABLE")), (template.force_row_security, sql.SQL("FORCE")))
-    flags = [sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(statements.named(new), word) for flag, word in wanted if flag]
-    return [*flags, *(create_row_policy(each, belongings.name, new) for each in template.policies)]
-
-
-def _owner_privileges(belongings: Belongings, new: TableName) -> list[sql.Composed]:
-    if not belongings.owner_lacks:
-        return []
-    privileges = sql.SQL(", ").join(sql.SQL(each) for each in belongings.owner_lacks)
-    return [sql.SQL("REVOKE {} ON {} FROM {}").format(privileges, statements.named(new), sql.Identifier(belongings.owner))]
+    enable = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(statements.named(new))
+    return [*([enable] if template.row_security else []), *(create_row_policy(each, belongings.name, new) for each in template.policies)]
 
 
 def _comment(comment: Comment, table: TableName) -> sql.Composed:

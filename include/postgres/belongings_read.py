@@ -39,11 +39,18 @@ def read_belongings(connection: Connection[Any], oid: int) -> Belongings:
         triggers=tuple(_trigger(name, each) for each in rows(connection, "belongings_triggers", oid=oid)),
         comments=tuple(Comment(**each) for each in rows(connection, "belongings_comments", oid=oid)),
         foreign_keys=tuple(each for each in foreign_keys_of(connection, oid) if each.referenced_oid != oid),
-        incoming=tuple(_incoming(each) for each in rows(connection, "belongings_incoming", oid=oid)),
+        incoming=tuple(_incoming(each) for each in rows(connection, "belongings_incoming", oid=oid, become=becoming(connection))),
         readers=_readers(connection, oid),
-        publications=tuple(_publication(each) for each in rows(connection, "belongings_publications", oid=oid)),
+        publications=tuple(
+            _publication(each) for each in rows(connection, "belongings_publications", oid=oid, become=becoming(connection))
+        ),
         of_partitions=tuple(_of_partition(each) for each in rows(connection, "belongings_of_partitions", oid=oid)),
     )
+
+
+def becoming(connection: Connection[Any]) -> str:
+    """What `pg_has_role` calls the right to SET ROLE; from 16 on membership alone is not enough."""
+    return "SET" if connection.info.server_version >= 160000 else "MEMBER"
 
 
 def _template(connection: Connection[Any], oid: int, found: Row) -> Template:
@@ -95,8 +102,8 @@ def _incoming(found: Row) -> IncomingReference:
 
 
 def _readers(connection: Connection[Any], oid: int) -> tuple[Reader, ...]:
-    views = rows(connection, "belongings_views", oid=oid)
-    functions = rows(connection, "belongings_functions", oid=oid)
+    views = rows(connection, "belongings_views", oid=oid, become=becoming(connection))
+    functions = rows(connection, "belongings_functions", oid=oid, become=becoming(connection))
     return (*(_reader(each, is_view=True) for each in views), *(_reader(each, is_view=False) for each in functions))
 
 

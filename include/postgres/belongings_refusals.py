@@ -7,7 +7,7 @@ from psycopg import Connection, sql
 
 from include.partitioning.names import TableName
 from include.postgres.belongings import Belongings
-from include.postgres.belongings_read import read_belongings
+from include.postgres.belongings_read import becoming, read_belongings
 from include.postgres.belongings_refused_dependents import refused_dependents
 from include.postgres.belongings_refused_keys import refused_keys
 from include.postgres.belongings_refused_references import refused_references
@@ -22,7 +22,7 @@ def refusals(connection: Connection[Any], oid: int, key: str | None, *, widen: b
     :param widen: unique constraints and indexes other than the primary key may have the key appended, see `keys_and_indexes`.
     :param managed: whether the policy's `subscriber_partitions` says that subscribers have each new partition in time.
     """
-    found = row(connection, "belongings_standing", oid=oid)
+    found = row(connection, "belongings_standing", oid=oid, become=becoming(connection))
     if found is None:
         return [f"there is no relation with the OID {oid}"]
     name = TableName(found["schema"], found["name"])
@@ -33,6 +33,7 @@ def refusals(connection: Connection[Any], oid: int, key: str | None, *, widen: b
     return [
         *_standing(name, found),
         *refused_keys(connection, belongings, key, widen=widen),
+        *_owner(belongings),
         *_triggers(belongings, key),
         *_whole_rows(belongings, key),
         *_statistics(belongings),
@@ -81,6 +82,12 @@ def _standing(name: TableName, found: Row) -> Iterator[str]:
             f'the policy "{policy}" of "{name}" reads the table itself in a subquery, and would go on reading the old one; '
             "drop it, and make it anew afterwards"
         )
+
+
+def _owner(belongings: Belongings) -> Iterator[str]:
+    if "SELECT" in belongings.owner_lacks:
+        grant = f"GRANT SELECT ON {named(belongings.name).as_string()} TO {_quoted(belongings.owner)}"
+        yield f'"{belongings.owner}", the owner of "{belongings.name}", may not read it; {grant}'
 
 
 def _triggers(belongings: Belongings, key: str | None) -> Iterator[str]:

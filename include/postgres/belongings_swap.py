@@ -81,6 +81,7 @@ def arriving(belongings: Belongings, name: TableName, former: TableName) -> list
     return [
         *(_owned_by(name, each, sql.Identifier(name.schema, name.name, each.column)) for each in belongings.sequences if not each.identity),
         *(_continue(name, former, each) for each in belongings.sequences if each.identity),
+        *_restraints(belongings, name),
         *(_state(name, each) for each in belongings.triggers if each.fires in _ENABLE),
         *(statement for each in belongings.incoming for statement in _refer(belongings, each)),
         *(statement for each in belongings.publications if each.named for statement in _publish(belongings, each, name)),
@@ -123,6 +124,17 @@ def _continue(name: TableName, former: TableName, sequence: Sequence) -> sql.Com
     return sql.SQL("SELECT pg_catalog.setval({}::pg_catalog.regclass, last_value, is_called) FROM {}").format(
         sql.Literal(text), sql.Identifier(former.schema, sequence.name)
     )
+
+
+def _restraints(belongings: Belongings, name: TableName) -> list[sql.Composed]:
+    """What the owner has imposed on itself."""
+    restraints = []
+    if belongings.template.force_row_security:
+        restraints.append(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(statements.named(name)))
+    if belongings.owner_lacks:
+        privileges = sql.SQL(", ").join(sql.SQL(each) for each in belongings.owner_lacks)
+        restraints.append(sql.SQL("REVOKE {} ON {} FROM {}").format(privileges, statements.named(name), sql.Identifier(belongings.owner)))
+    return restraints
 
 
 def _state(name: TableName, trigger: Trigger) -> sql.Composed:

@@ -86,8 +86,13 @@ class Place:
         new = TableName("scratch", self.table.name)
         with self.connection.transaction():
             self._together([statements.set_local_role("belongings_owner"), *creation(belongings, new, key)])
-            self._fill(belongings, new, key, widen=widen)
-            self._together(triggers(belongings, new))
+            if key is None:
+                self._together(
+                    [*self._copy(belongings, new), *keys_and_indexes(belongings, new, key, widen=widen), *triggers(belongings, new)]
+                )
+            else:
+                self._together([*keys_and_indexes(belongings, new, key, widen=widen), *triggers(belongings, new)])
+                self._attach_partition(belongings, new)
         with self.connection.transaction():
             self._together([
                 statements.set_local_role("belongings_owner"),
@@ -106,27 +111,27 @@ class Place:
             self.connection.execute("ALTER TABLE scratch.part SET SCHEMA attic")
         return belongings
 
-    def _fill(self, belongings: Belongings, new: TableName, key: str | None, *, widen: bool) -> None:
-        part = TableName("scratch", "part") if key else new
-        stored = self.connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-            (belongings.oid,),
-        ).fetchall()
-        columns = sql.SQL(", ").join(sql.Identifier(each) for (each,) in stored)
-        copy = sql.SQL("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {}").format(
-            statements.named(part), statements.named(belongings.name), columns=columns
-        )
-        built = keys_and_indexes(belongings, new, key, widen=widen)
-        if key is None:
-            self._together([statements.reset_role(), copy, statements.set_local_role(belongings.owner), *built])
-            return
+    def _attach_partition(self, belongings: Belongings, new: TableName) -> None:
+        part = TableName("scratch", "part")
         like = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS)").format(
             statements.named(part), statements.named(new)
         )
         attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM (MINVALUE) TO (MAXVALUE)").format(
             statements.named(new), statements.named(part)
         )
-        self._together([*built, like, statements.reset_role(), copy, statements.set_local_role(belongings.owner), attach])
+        self._together([like, *self._copy(belongings, part), attach])
+
+    def _copy(self, belongings: Belongings, to: TableName) -> list[sql.Composed]:
+        """Not as the owner, whom forced row-level security would stop."""
+        stored = self.connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+            (belongings.oid,),
+        ).fetchall()
+        columns = sql.SQL(", ").join(sql.Identifier(each) for (each,) in stored)
+        copy = sql.SQL("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {}").format(
+            statements.named(to), statements.named(belongings.name), columns=columns
+        )
+        return [statements.reset_role(), copy, statements.set_local_role(belongings.owner)]
 
     def _together(self, together: list[sql.Composed]) -> None:
         self.connection.execute(b";\n".join(each.as_bytes(self.connection) for each in together))

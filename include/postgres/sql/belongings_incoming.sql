@@ -6,7 +6,7 @@ SELECT con.conname AS name, c.oid::bigint AS oid, n.nspname AS schema, c.relname
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(con.confkey) WITH ORDINALITY k (number, place)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.number ORDER BY k.place) AS referenced,
        pg_catalog.obj_description(con.oid, 'pg_constraint') AS comment,
-       pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER') AS may,
+       pg_catalog.pg_has_role(session_user, c.relowner, %(become)s) AS may,
        (SELECT pg_catalog.bool_and(pg_catalog.has_column_privilege(c.relowner, con.confrelid, k.number, 'REFERENCES')) FROM pg_catalog.unnest(con.confkey) k (number)) AS may_refer
   FROM pg_catalog.pg_constraint con
   JOIN pg_catalog.pg_class c ON c.oid = con.conrelid

@@ -9,7 +9,7 @@ SELECT p.pubname AS name, p.puballtables AS of_all, r.oid IS NOT NULL AS named, 
          (SELECT pg_catalog.to_jsonb(t) ->> 'rowfilter' FROM pg_catalog.pg_publication_tables t
            WHERE t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = c.relname) END AS filter,
        (SELECT x.role FROM (VALUES (1, pg_catalog.pg_get_userbyid(p.pubowner)), (2, pg_catalog.pg_get_userbyid(c.relowner)), (3, session_user)) x (place, role)
-         WHERE pg_catalog.pg_has_role(session_user, x.role, 'MEMBER')
+         WHERE pg_catalog.pg_has_role(session_user, x.role, %(become)s)
            AND pg_catalog.pg_has_role(x.role, p.pubowner, 'USAGE') AND pg_catalog.pg_has_role(x.role, c.relowner, 'USAGE')
          ORDER BY x.place LIMIT 1)::text AS role
   FROM pg_catalog.pg_publication p
