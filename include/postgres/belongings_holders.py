@@ -9,6 +9,7 @@ from include.partitioning.names import TableName
 class IncomingReference:
     """A foreign key of another table, or of this one, to this one.
 
+    :param row_security_forced: on either table, so that their owners do not see all rows.
     :param may: whether we may become the owner of that table.
     :param may_refer: whether that owner may refer to this table today.
     """
@@ -23,6 +24,7 @@ class IncomingReference:
     validated: bool
     enforced: bool
     referenced: tuple[str, ...]
+    row_security_forced: bool
     comment: str | None
     may: bool
     may_refer: bool

@@ -32,6 +32,7 @@ def refusals(connection: Connection[Any], oid: int, key: str | None, *, widen: b
     belongings = read_belongings(connection, oid)
     return [
         *_standing(name, found),
+        *([] if found["sees_all_rows"] else _hidden_rows(belongings, found["us"])),
         *refused_keys(connection, belongings, key, widen=widen),
         *_owner(belongings),
         *_triggers(belongings, key),
@@ -82,6 +83,13 @@ def _standing(name: TableName, found: Row) -> Iterator[str]:
             f'the policy "{policy}" of "{name}" reads the table itself in a subquery, and would go on reading the old one; '
             "drop it, and make it anew afterwards"
         )
+
+
+def _hidden_rows(belongings: Belongings, us: str) -> Iterator[str]:
+    """Neither copying rows nor validating a foreign key is possible for an owner on whom row-level security is forced."""
+    referring = dict.fromkeys(each.table for each in belongings.incoming if each.row_security_forced and each.validated)
+    for table in [belongings.name] if belongings.template.force_row_security else referring:
+        yield f'row-level security is forced on "{table}", so not even its owner sees all rows; ALTER ROLE {_quoted(us)} BYPASSRLS'
 
 
 def _owner(belongings: Belongings) -> Iterator[str]:

@@ -21,10 +21,11 @@ _NOT_VALID = " NOT VALID"
 class LongStatement(NamedTuple):
     """What is run alone, by `Executor.long_statement`, as a role.
 
+    :param role: None: as whoever we are, because a role on whom row-level security is forced cannot look at all rows.
     :param what: for messages.
     """
 
-    role: str
+    role: str | None
     what: str
     statement: sql.Composed
 
@@ -93,7 +94,7 @@ def afterwards(belongings: Belongings) -> list[LongStatement]:
     """Validation of foreign keys that were valid: SHARE UPDATE EXCLUSIVE on the table that refers, ROW SHARE on this one."""
     return [
         LongStatement(
-            each.owner,
+            None if each.row_security_forced else each.owner,
             f'validate foreign key "{each.name}" of "{each.table}"',
             statements.validate_constraint(each.table, each.name),
         )

@@ -12,19 +12,19 @@ from psycopg import sql
 
 from include.partitioning.names import TableName
 from include.postgres import statements
-from include.postgres.belongings import Belongings
+from include.postgres.belongings import Belongings, outgoing_foreign_keys
 from include.postgres.belongings_creation import creation
 from include.postgres.belongings_explanations import explanations
 from include.postgres.belongings_keys import keys_and_indexes, triggers
 from include.postgres.belongings_read import read_belongings
 from include.postgres.belongings_refusals import refusals
-from include.postgres.belongings_swap import afterwards, arriving, leaving, locking, put_away, put_in_place
+from include.postgres.belongings_swap import afterwards, arriving, foreign_key_comments, leaving, locking, put_away, put_in_place
 from include.postgres.session import prepare
 from tests.integration.server_tools import tool
 
 PLAIN = TableName("core", "sessions")
 HOSTILE = TableName('we"ird', 'Se"ss %s%% {x} \'; -- ON "b" ('.ljust(61, "x") + "é")
-ROLES = ("belongings_owner", "belongings_reader", "belongings_other")
+ROLES = ("belongings_owner", "belongings_reader", "belongings_other", "belongings_member")
 
 SETUP = """
 CREATE SCHEMA {schema} AUTHORIZATION belongings_owner; CREATE SCHEMA scratch AUTHORIZATION belongings_owner; CREATE SCHEMA attic AUTHORIZATION belongings_owner;
@@ -105,7 +105,7 @@ class Place:
             ])  # fmt: skip
         for role, _, statement in afterwards(belongings):
             with self.connection.transaction():
-                self._together([statements.set_local_role(role), statement])
+                self._together([*([statements.set_local_role(role)] if role else []), statement])
         self.connection.execute(sql.SQL("DROP TABLE {} RESTRICT").format(sql.Identifier("attic", self.table.name)))  # nobody holds on to it
         if key is not None:
             self.connection.execute("ALTER TABLE scratch.part SET SCHEMA attic")
@@ -201,15 +201,25 @@ ALTER TABLE {t} ADD CONSTRAINT of_it_alone CHECK (id < 10000) NO INHERIT;
 """
 
 
-def everything(place: Place) -> None:
+def everything(place: Place, *, newest: bool = True) -> None:
     place.run("SET ROLE belongings_owner; " + EVERYTHING.replace('s.* AS "all"', "s.created_at"))
     if place.version >= 15:
         place.run("ALTER TABLE {t} ADD CONSTRAINT no_nulls UNIQUE NULLS NOT DISTINCT (tags, created_at, id)", as_owner=True)
     place.run(READERS)
+    if place.version >= 18 and newest:
+        place.run(SINCE_18, as_owner=True)
     if place.version >= 15:
         place.run("ALTER PUBLICATION named SET TABLE {t} (id, created_at, note) WHERE (id > 3 AND id <> 7)")
 
 
+SINCE_18 = """
+ALTER TABLE {t} ADD COLUMN virtual bigint GENERATED ALWAYS AS (id + 1) VIRTUAL, ADD CONSTRAINT "called (" NOT NULL note, ADD CONSTRAINT asserted CHECK (id > 7) NOT ENFORCED,
+  ADD CONSTRAINT with_key EXCLUDE USING btree (created_at WITH =, note WITH =, id WITH =) WITH (fillfactor = 66), ADD COLUMN r int4range, ADD COLUMN p int4range;
+COMMENT ON CONSTRAINT "called (" ON {t} IS 'a NOT NULL';
+CREATE TABLE {schema}.asserting (n text, at timestamptz, CONSTRAINT asserted FOREIGN KEY (n, at) REFERENCES {t} (note, created_at) NOT ENFORCED);
+CREATE TABLE {schema}.divided (n text, at timestamptz, CONSTRAINT divides FOREIGN KEY (n, at) REFERENCES {t} (note, created_at)) PARTITION BY LIST (n);
+CREATE TABLE {schema}.divided_1 PARTITION OF {schema}.divided DEFAULT;
+"""
 READERS = """
 GRANT SELECT, REFERENCES ON {t} TO belongings_other; GRANT CREATE ON SCHEMA {schema} TO belongings_other;
 SET ROLE belongings_other;
@@ -347,7 +357,7 @@ def test_the_replica_identity_is_the_same(place: Place, identity: str) -> None:
 
 
 def test_what_will_be_different_is_said(place: Place) -> None:
-    everything(place)
+    everything(place, newest=False)
     place.run(ORDINARY_ONLY + "ALTER TABLE {t} DROP CONSTRAINT whole", as_owner=True)
     table = place.table
     assert explanations(place.read(), "created_at") == [
@@ -370,3 +380,84 @@ def test_what_will_be_different_is_said(place: Place) -> None:
         'the partition "attic.part" has a grant of its own, "belongings_reader", which does not go along',
         'the partition "attic.part" has a index of its own, "of_its_own", which does not go along',
     ]
+
+
+def test_indexes_and_table_stay_in_their_tablespaces(place: Place) -> None:
+    if place.version < 15:
+        pytest.skip("a tablespace without a folder of its own is new in PostgreSQL 15")
+    with psycopg.connect(place.uri, autocommit=True) as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        if not connection.execute("SELECT FROM pg_tablespace WHERE spcname = 'belongings'").fetchall():
+            connection.execute("CREATE TABLESPACE belongings LOCATION ''")
+    place.run("GRANT CREATE ON TABLESPACE belongings TO belongings_owner")
+    place.run(
+        "ALTER TABLE {t} SET TABLESPACE belongings; ALTER INDEX {schema}.sessions_key SET TABLESPACE belongings; CREATE INDEX kept ON {t} (note) TABLESPACE belongings WHERE id > 1; CREATE INDEX other ON {t} (id)",
+        as_owner=True,
+    )
+    query = "SELECT relname FROM pg_class c JOIN pg_tablespace s ON s.oid = reltablespace JOIN pg_namespace n ON n.oid = relnamespace WHERE spcname = 'belongings' AND nspname = $q${schema}$q$ ORDER BY 1"
+    query = query.replace(
+        "$q${schema}$q$", "(SELECT nspname FROM pg_class k JOIN pg_namespace m ON m.oid = k.relnamespace WHERE k.oid = $q${t}$q$::regclass)"
+    )
+    before = place.run(query)
+    assert len(before) == 3
+    place.reshape(None)
+    assert place.run(query) == before
+    place.reshape()
+    assert place.run(query) == before
+
+
+def test_a_member_of_the_owners_can_do_all_of_it(place: Place) -> None:
+    place.run(
+        "GRANT REFERENCES ON {t} TO belongings_other; GRANT CREATE ON SCHEMA {schema} TO belongings_other; GRANT SELECT ON {t} TO belongings_other",
+        as_owner=True,
+    )
+    place.run(
+        "SET ROLE belongings_other; CREATE VIEW {schema}.theirs AS SELECT * FROM {t}; CREATE FUNCTION {schema}.theirs() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(id) FROM {t}; END;"
+        " CREATE TABLE other.referring (id bigint REFERENCES {t}); RESET ROLE; CREATE PUBLICATION p FOR TABLE {t}; DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO belongings_owner', current_database()); END $$;"
+        " ALTER PUBLICATION p OWNER TO belongings_owner; GRANT belongings_owner, belongings_other TO belongings_member"
+    )
+    before = place.dump()
+    place.connection.execute("SET SESSION AUTHORIZATION belongings_member")
+    place.reshape(None)
+    assert place.dump() == before
+    place.run("REVOKE belongings_owner, belongings_other FROM belongings_member")
+
+
+def test_a_publication_of_the_schema_has_the_new_table_by_itself(place: Place) -> None:
+    if place.version < 15:
+        pytest.skip("new in PostgreSQL 15")
+    place.run("CREATE PUBLICATION p FOR TABLES IN SCHEMA {schema} WITH (publish_via_partition_root = true)")
+    before = place.dump()
+    place.reshape()
+    assert _as_ordinary(place.dump()) == _widened(before)
+    assert (
+        place.value(
+            "SELECT count(*) FROM pg_publication_tables WHERE pubname = 'p' AND tablename = (SELECT relname FROM pg_class WHERE oid = $q${t}$q$::regclass)"
+        )
+        == 1
+    )
+
+
+def test_partitions_that_subscribers_lack_are_refused_unless_the_policy_provides_them(place: Place) -> None:
+    place.run("CREATE PUBLICATION p FOR TABLE {t}")
+    assert place.refusals() == []
+    place.run("SELECT pg_create_logical_replication_slot('belongings', 'pgoutput')")
+    try:
+        assert ["subscriber_partitions" in each for each in place.refusals()] == [True]
+        assert refusals(place.connection, place.oid, "created_at", widen=True, managed=True) == []
+        assert place.refusals(None) == []
+    finally:
+        place.run("SELECT pg_drop_replication_slot('belongings')")
+
+
+def test_outgoing_foreign_keys_are_read_and_their_comments_follow(place: Place) -> None:
+    place.run(
+        "CREATE TABLE {schema}.users (id bigint PRIMARY KEY); ALTER TABLE {t} ADD COLUMN u bigint CONSTRAINT owned REFERENCES {schema}.users ON DELETE CASCADE; COMMENT ON CONSTRAINT owned ON {t} IS 'whose'",
+        as_owner=True,
+    )
+    found = place.read()
+    (key,) = outgoing_foreign_keys(found)
+    assert (key.name, key.referenced.name, key.validated) == ("owned", "users", True)
+    place.run("COMMENT ON CONSTRAINT owned ON {t} IS NULL")
+    place._together(foreign_key_comments(found, place.table))
+    assert place.value("SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'owned'") == "whose"

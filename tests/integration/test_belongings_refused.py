@@ -40,6 +40,7 @@ ANYWAY = [
     ("a publication of everything", ANYBODY + "CREATE PUBLICATION everything FOR ALL TABLES", '"everything" is FOR ALL TABLES'),
     ("two statistics objects of one name", OWNER + "CREATE STATISTICS {schema}.stat ON id, note FROM {t}; CREATE STATISTICS scratch.stat ON id, note FROM {t}",
      'statistics objects called "stat"'),
+    ("an owner that may not read it", OWNER + "REVOKE SELECT ON {t} FROM belongings_owner", "may not read it; GRANT SELECT ON"),
     ("an owner without CREATE", ANYBODY + "CREATE SCHEMA mine; GRANT ALL ON SCHEMA mine TO belongings_owner; ALTER TABLE {t} SET SCHEMA mine; ALTER TABLE mine.{n} OWNER TO belongings_owner; REVOKE CREATE ON SCHEMA mine FROM belongings_owner",
      "may not create anything in its schema"),
     ("a view whose owner may not create it", ANYBODY + "CREATE SCHEMA mine; CREATE VIEW mine.v AS SELECT 1 FROM {t}; ALTER VIEW mine.v OWNER TO belongings_other", "GRANT CREATE ON SCHEMA"),
@@ -131,11 +132,24 @@ def test_a_reference_of_a_partitioned_table_is_refused_where_it_cannot_be_made_w
     assert [each for each in found if "before PostgreSQL 18" in each] == (found if place.version < 18 else [])
 
 
-def test_a_view_of_one_partition_is_refused(place: Place) -> None:
-    setup = "CREATE TABLE {schema}.p (i int) PARTITION BY LIST (i); CREATE TABLE {schema}.x PARTITION OF {schema}.p DEFAULT; CREATE VIEW {schema}.v AS SELECT * FROM {schema}.x"
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "CREATE VIEW {schema}.v AS SELECT * FROM {schema}.x",
+        "CREATE TABLE {schema}.b (i int REFERENCES {schema}.x)",
+        "CREATE TABLE {schema}.b (image {schema}.x)",
+        "CREATE PUBLICATION single FOR TABLE {schema}.x",
+    ],
+    ids=["a view", "a reference", "a column of its row type", "a publication"],
+)
+def test_what_holds_on_to_one_partition_is_refused(place: Place, setup: str) -> None:
+    setup = (
+        "CREATE TABLE {schema}.p (i int PRIMARY KEY) PARTITION BY LIST (i); CREATE TABLE {schema}.x PARTITION OF {schema}.p DEFAULT; "
+        + setup
+    )
     found = _refused(place, setup, None, "{schema}.p")
     assert len(found) == 1
-    assert "drop it, and make it anew afterwards" in found[0]
+    assert "anew afterwards" in found[0]
 
 
 def test_whom_we_cannot_become_is_said(place: Place) -> None:
@@ -149,6 +163,17 @@ def test_whom_we_cannot_become_is_said(place: Place) -> None:
         '"belongings_owner"', '"belongings_other"', '"belongings_other"',
     ]  # fmt: skip
     assert len([each for each in found if 'the publication "p"' in each]) == 1
+
+
+def test_forced_row_level_security_is_refused_to_whom_it_would_hide_rows(place: Place) -> None:
+    setup = (
+        "CREATE TABLE {schema}.b (i bigint REFERENCES {t}); ALTER TABLE {t} FORCE ROW LEVEL SECURITY; ALTER TABLE {schema}.b OWNER TO belongings_owner;"
+        " GRANT belongings_owner TO belongings_member; SET LOCAL SESSION AUTHORIZATION belongings_member"
+    )
+    found = _refused(place, setup, None)
+    assert [each.split(" is forced on ")[1].split(", so ")[1] for each in found] == [
+        'not even its owner sees all rows; ALTER ROLE "belongings_member" BYPASSRLS'
+    ] * 2
 
 
 def _refused(place: Place, setup: str, key: str | None, table: str = "{t}") -> list[str]:

@@ -5,6 +5,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relper
        n.nspname IN ('pg_catalog', 'information_schema') OR n.nspname LIKE 'pg\_%%' AS of_system,
        pg_catalog.has_schema_privilege(c.relowner, n.oid, 'CREATE') AS may_create, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        pg_catalog.pg_has_role(session_user, c.relowner, %(become)s) AS may,
+       (SELECT u.rolsuper OR u.rolbypassrls FROM pg_catalog.pg_roles u WHERE u.rolname = session_user) AS sees_all_rows, session_user::text AS us,
        EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid) AS subscribes,
        ARRAY(SELECT w.rulename::text FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid ORDER BY 1) AS rules,
        ARRAY(SELECT DISTINCT l.provider FROM pg_catalog.pg_seclabel l WHERE l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objoid = c.oid ORDER BY 1) AS label_providers,
