@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from include.partitioning.names import TableName
 from include.postgres.belongings_holders import IncomingReference, PartitionsOwn, Publication, Reader
 from include.postgres.foreign_keys import ForeignKey
-from include.postgres.template import Template
+from include.postgres.template import Surplus, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,7 @@ class Belongings:
     :param template: storage, row-level security and privileges; a new partition of an adopted table can be made by it as by a sibling's.
     :param owner_lacks: privileges that the owner has taken from itself.
     :param foreign_keys: those to other tables.
+    :param given_by_default: privileges that default privileges give a new table.
     """
 
     oid: int
@@ -144,6 +145,7 @@ class Belongings:
     columns: tuple[str, ...]
     template: Template
     owner_lacks: tuple[str, ...]
+    given_by_default: tuple[Surplus, ...]
     sequences: tuple[Sequence, ...]
     checks: tuple[Check, ...]
     indexes: tuple[Index, ...]
@@ -177,9 +179,20 @@ def outgoing_foreign_keys(belongings: Belongings) -> tuple[ForeignKey, ...]:
     return belongings.foreign_keys
 
 
-def for_partitions(belongings: Belongings) -> Template:
-    """How the first partitions of an adopted table are stored, with what CREATE TABLE … PARTITION BY cannot say of them.
+def for_partitions(belongings: Belongings, parent: int | None = None) -> Template:
+    """How partitions of an adopted table are stored, with what cannot be said of a partitioned table.
 
-    Nobody but the owner may read them directly, so they need neither privileges nor policies.
+    Nobody but the owner reads them directly: they have neither privileges nor policies, and must not be given any by default, because
+    then the row-level security of the table would hide nothing.
+
+    :param parent: OID of the new table, whose indexes a partition's correspond to, also where they were widened; None: of the old one.
     """
-    return replace(belongings.template, row_security=False, force_row_security=False, grants=(), policies=())
+    return replace(
+        belongings.template,
+        model=belongings.oid if parent is None else parent,
+        row_security=False,
+        force_row_security=False,
+        surplus=belongings.given_by_default,
+        grants=(),
+        policies=(),
+    )

@@ -13,6 +13,9 @@ from include.postgres.queries import Row, row, rows
 from include.postgres.row_policies import read_row_policies
 from include.postgres.template import Template, column_settings, grants_of, surplus_of
 
+_NOTHING = 0
+"""An OID that nothing has."""
+
 
 def read_belongings(connection: Connection[Any], oid: int) -> Belongings:
     """Of an ordinary or a partitioned table, while it has its name: definitions of views hold that.
@@ -32,6 +35,7 @@ def read_belongings(connection: Connection[Any], oid: int) -> Belongings:
         columns=tuple(found["columns"]),
         template=_template(connection, oid, found),
         owner_lacks=tuple(found["owner_lacks"]),
+        given_by_default=surplus_of(connection, _NOTHING, oid),
         sequences=tuple(_sequence(each) for each in rows(connection, "belongings_sequences", oid=oid)),
         checks=tuple(Check(**each) for each in rows(connection, "belongings_checks", oid=oid)),
         indexes=tuple(_index(each) for each in rows(connection, "belongings_indexes", oid=oid)),

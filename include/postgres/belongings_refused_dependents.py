@@ -29,7 +29,7 @@ def refused_dependents(connection: Connection[Any], belongings: Belongings, key:
 
 def _sentence(belongings: Belongings, found: Row, key: str | None) -> str | None:
     """None for what is handed over."""
-    what = f"{found['sort']} {found['view']}" if found["view"] else found["what"]
+    what = f"{found['sort']} {found['view']}" if found["view"] and found["sort"] != "rule" else found["what"]
     if not found["known"]:
         return f'"{what}" holds on to "{belongings.name}": it {_WHAT_TO_DO[found["sort"]]}'
     if key is None:

@@ -4,21 +4,27 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from include.partitioning.bounds import Bounds
 from include.partitioning.names import TableName
-from include.postgres import statements
-from include.postgres.belongings import Belongings, outgoing_foreign_keys
+from include.partitioning.policy import PartitionPolicy
+from include.postgres import catalog, statements
+from include.postgres.belongings import Belongings, for_partitions, outgoing_foreign_keys
 from include.postgres.belongings_creation import creation
 from include.postgres.belongings_explanations import explanations
 from include.postgres.belongings_keys import keys_and_indexes, triggers
 from include.postgres.belongings_read import read_belongings
 from include.postgres.belongings_refusals import refusals
 from include.postgres.belongings_swap import afterwards, arriving, foreign_key_comments, leaving, locking, put_away, put_in_place
+from include.postgres.creating import like_parent
+from include.postgres.dressing import column_statements, dressing_statements
+from include.postgres.queries import row
 from include.postgres.session import prepare
 from tests.integration.server_tools import tool
 
@@ -461,3 +467,35 @@ def test_outgoing_foreign_keys_are_read_and_their_comments_follow(place: Place) 
     place.run("COMMENT ON CONSTRAINT owned ON {t} IS NULL")
     place._together(foreign_key_comments(found, place.table))
     assert place.value("SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'owned'") == "whose"
+
+
+def test_partitions_are_stored_as_the_table_was_and_nobody_reads_them_directly(place: Place) -> None:
+    place.run("ALTER DEFAULT PRIVILEGES FOR ROLE belongings_owner GRANT SELECT ON TABLES TO belongings_reader")
+    place.run(
+        "ALTER TABLE {t} SET (fillfactor = 70, toast.autovacuum_enabled = false); ALTER TABLE {t} ALTER COLUMN note SET STATISTICS 55, ALTER COLUMN note SET NOT NULL;"
+        " CREATE UNIQUE INDEX named ON {t} (note); ALTER TABLE {t} REPLICA IDENTITY USING INDEX named; GRANT SELECT ON {t} TO belongings_reader; ALTER TABLE {t} ENABLE ROW LEVEL SECURITY",
+        as_owner=True,
+    )
+    belongings = place.reshape()
+    template = for_partitions(belongings, place.oid)
+    policy = PartitionPolicy(table=str(place.table), partition_key="created_at")
+    table = catalog.read_table(place.connection, policy)
+    part = TableName(place.table.schema, "made")
+    bounds = Bounds(datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 2, 1, tzinfo=UTC))
+    with place.connection.transaction():
+        made = [like_parent(table, template, part, bounds), *column_statements(template, part), *dressing_statements(template, part)]
+        place._together([statements.set_local_role("belongings_owner"), *made])
+    found = place.run(
+        "SELECT c.reloptions, t.reloptions, a.attstattarget, c.relrowsecurity, has_table_privilege('belongings_reader', c.oid, 'SELECT')"
+        " FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid JOIN pg_attribute a ON a.attrelid = c.oid AND attname = 'note' WHERE c.relname = 'made'"
+    )
+    assert found == [(["fillfactor=70"], ["autovacuum_enabled=false"], 55, False, False)]
+    oid = place.value("SELECT oid::bigint FROM pg_class WHERE relname = 'made'")
+    index = row(place.connection, "identity_index", oid=oid, model=template.model)
+    assert index is not None
+    assert (
+        place.value(
+            f"SELECT array_length(indkey::int[], 1) FROM pg_index i JOIN pg_class c ON c.oid = indexrelid WHERE relname = '{index['name']}'"
+        )
+        == 2
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
+from include.partitioning.names import TableName
 from include.postgres import statements
 from tests.databases import fresh_database
 from tests.integration.test_belongings import HOSTILE, PLAIN, Place, standing
@@ -21,6 +22,7 @@ OWNER, ANYBODY = "SET LOCAL ROLE belongings_owner; ", ""
 ANYWAY = [
     ("a rule", OWNER + "CREATE RULE ruled AS ON INSERT TO {t} DO ALSO NOTIFY x", 'has the rule "ruled"'),
     ("a rule of another table", OWNER + "CREATE TABLE {schema}.b (i int); CREATE RULE ruled AS ON INSERT TO {schema}.b DO ALSO DELETE FROM {t}", "rule ruled on table"),
+    ("a rule of a view", OWNER + "CREATE VIEW {schema}.v AS SELECT 1 AS i; CREATE RULE ruled AS ON INSERT TO {schema}.v DO INSTEAD DELETE FROM {t}", "rule ruled on view"),
     ("a materialized view", OWNER + "CREATE MATERIALIZED VIEW {schema}.m AS SELECT * FROM {t}", '.m" holds on'),
     ("a policy of another table", OWNER + "CREATE TABLE {schema}.b (i int); CREATE POLICY peeks ON {schema}.b USING (i IN (SELECT id FROM {t}))", "policy peeks on table"),
     ("a policy that reads its own table", OWNER + "CREATE POLICY peeks ON {t} USING (id IN (SELECT max(id) FROM {t}))", 'the policy "peeks"'),
@@ -167,13 +169,14 @@ def test_whom_we_cannot_become_is_said(place: Place) -> None:
 
 def test_forced_row_level_security_is_refused_to_whom_it_would_hide_rows(place: Place) -> None:
     setup = (
-        "CREATE TABLE {schema}.b (i bigint REFERENCES {t}); ALTER TABLE {t} FORCE ROW LEVEL SECURITY; ALTER TABLE {schema}.b OWNER TO belongings_owner;"
+        "CREATE TABLE {schema}.b (i bigint REFERENCES {t}); ALTER TABLE %s FORCE ROW LEVEL SECURITY; ALTER TABLE {schema}.b OWNER TO belongings_owner;"
         " GRANT belongings_owner TO belongings_member; SET LOCAL SESSION AUTHORIZATION belongings_member"
     )
-    found = _refused(place, setup, None)
-    assert [each.split(" is forced on ")[1].split(", so ")[1] for each in found] == [
-        'not even its owner sees all rows; ALTER ROLE "belongings_member" BYPASSRLS'
-    ] * 2
+    for forced, table in (("{t}", place.table), ("{schema}.b", TableName(place.table.schema, "b"))):
+        (found,) = _refused(place, setup.replace("%s", forced), None)
+        assert found == (
+            f'row-level security is forced on "{table}", so not even its owner sees all rows; ALTER ROLE "belongings_member" BYPASSRLS'
+        )
 
 
 def _refused(place: Place, setup: str, key: str | None, table: str = "{t}") -> list[str]:

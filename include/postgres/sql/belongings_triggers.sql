@@ -15,5 +15,5 @@ SELECT t.tgname AS name, t.tgenabled::text AS fires, pg_catalog.pg_get_triggerde
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE t.tgrelid = %(oid)s::oid AND NOT t.tgisinternal AND t.tgparentid = 0
+ WHERE t.tgrelid = %(oid)s::oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname NOT LIKE '00\_partition\_lifecycle%%'  -- ours follow changes
  ORDER BY t.tgname
