@@ -91,7 +91,7 @@ def parse_bounds(expression: str) -> Bounds:
     match = _VALUES.fullmatch(expression)
     if match is None:
         raise CatalogMismatchError(f'"{expression}" is not the bound of a range partition')
-    lower, upper = _moment(match["lower"]), _moment(match["upper"])
+    lower, upper = parse_moment(match["lower"]), parse_moment(match["upper"])
     if lower == upper == BEGINNING:  # all of it before the year 1
         return Bounds(BEGINNING, BEGINNING + timedelta.resolution)
     if lower == upper == END:
@@ -99,7 +99,11 @@ def parse_bounds(expression: str) -> Bounds:
     return Bounds(lower, upper)
 
 
-def _moment(value: str) -> datetime:
+def parse_moment(value: str) -> datetime:
+    """A key or an edge of a bound as the server prints it in our sessions; BEGINNING and END where it lies outside of the years 1 to 9999.
+
+    :raises CatalogMismatchError: not a date or time.
+    """
     text = value.strip("'")
     if text in ("MINVALUE", "-infinity") or _BEFORE_CHRIST.fullmatch(text):
         return BEGINNING

@@ -63,13 +63,33 @@ def read_table(connection: Connection[Any], policy: PartitionPolicy, noted: Note
     )
 
 
+def read_any_table(connection: Connection[Any], policy: PartitionPolicy, noted: Noted | None = None) -> PartitionedTable:
+    """As `read_table`, and an ordinary table as one without partitions, with the policy's key.
+
+    :raises CatalogMismatchError: as there, or the table has no such column.
+    """
+    found = row(connection, "table", schema=policy.table.schema, name=policy.table.name)
+    if found is None or found["kind"] != "r":
+        return read_table(connection, policy, noted)
+    types = {each.name: each.type for each in columns(connection, found["oid"])}
+    if policy.partition_key not in types:
+        wrong = f'"{policy.table}" has no column "{policy.partition_key}"; it has {", ".join(types)}'
+        raise CatalogMismatchError(wrong, "partition_key")
+    key_type = _checked_type(policy, types[policy.partition_key].replace("(6)", ""))
+    cluster = Cluster(found["system_identifier"], found["database_oid"])
+    version = connection.info.server_version
+    return PartitionedTable(policy.table, found["oid"], policy.partition_key, key_type, found["owner"], cluster, version, ())
+
+
 def _checked(policy: PartitionPolicy, found: Row | None) -> KeyType:
     name = policy.table
     if found is None:
         wrong = f'there is no table "{name}" in this database; check the name and the connection "{policy.postgres_conn_id}"'
         raise CatalogMismatchError(wrong, "table")
     if found["kind"] != "p":
-        wrong = f'"{name}" is not partitioned; it must be declared PARTITION BY RANGE ({policy.partition_key})'
+        wrong = (
+            f'"{name}" is not partitioned; it must be declared PARTITION BY RANGE ({policy.partition_key}), or made so by partition_adopt'
+        )
         raise CatalogMismatchError(wrong, "table")
     if found["strategy"] != "r":
         strategy = {"l": "LIST", "h": "HASH"}.get(found["strategy"], found["strategy"])
@@ -134,6 +154,12 @@ def relation(connection: Connection[Any], oid: int) -> Relation | None:
     """The relation with this OID, or None."""
     found = row(connection, "relation", oid=oid)
     return None if found is None else Relation(found["oid"], TableName(found["schema"], found["name"]), found["kind"], found["attached"])
+
+
+def oid_of(connection: Connection[Any], name: TableName) -> int:
+    """The OID of a relation, 0 if there is none of that name."""
+    found = row(connection, "oid_of", schema=name.schema, name=name.name)
+    return int(found["oid"]) if found else 0
 
 
 def columns(connection: Connection[Any], oid: int) -> tuple[Column, ...]:

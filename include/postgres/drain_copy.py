@@ -1,21 +1,21 @@
 """The first half of a drain: the new tables, one instant that divides what is copied from what is noted, and the copy."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from psycopg import Connection
 
 from include.partitioning.partition import Partition, PartitionedTable
 from include.partitioning.plan import Create
-from include.postgres import statements
+from include.postgres import catalog, statements
 from include.postgres.blueprints import object_statement, table_objects
 from include.postgres.creating import like_parent
-from include.postgres.drain_functions import KEEP, REFUSE_TRUNCATE, Images, functions, triggers
+from include.postgres.drain_functions import Images, functions, triggers, without_ours
 from include.postgres.drain_scratch import Scratch, copy_rows, create_rows
-from include.postgres.drain_swap import NewTable, fresh_snapshot, oid_of
+from include.postgres.drain_swap import NewTable
 from include.postgres.dressing import column_statements, quiet_dressing_statements, use_identity_index
 from include.postgres.executor import Executor
+from include.postgres.following import fresh_snapshot
 from include.postgres.queries import rows
 from include.postgres.template import Template, read_template, template_of
 
@@ -81,13 +81,11 @@ class Copy:
         wanted = [object_statement(built, each, with_name=False) for each in objects if not each.definition.startswith("CHECK")]
         with self._connection.transaction():
             self._executor.run_together([statements.set_local_role(owner), *wanted, *quiet_dressing_statements(new.template, built)])
-            use_identity_index(self._executor, new.template, built, oid_of(self._connection, built))
+            use_identity_index(self._executor, new.template, built, catalog.oid_of(self._connection, built))
         with self._executor.role(owner):
             self._executor.long_statement(f'analyze "{built}"', statements.analyze(built))
 
 
 def template_of_default(connection: Connection[Any], table: PartitionedTable, default: Partition) -> Template:
     """What the new DEFAULT gets from the old one: all but the triggers of a drain."""
-    template = template_of(connection, table, default)
-    own = tuple(each for each in template.own_objects if each.name not in (KEEP, REFUSE_TRUNCATE))
-    return replace(template, own_objects=own)
+    return without_ours(template_of(connection, table, default))

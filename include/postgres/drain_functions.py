@@ -7,13 +7,14 @@ done: by a REPEATABLE READ transaction that does not see the copy. No client's s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from include.partitioning.column import Column
 from include.partitioning.names import TableName
 from include.postgres.statements import named
+from include.postgres.template import Template
 
 KEEP, REFUSE_TRUNCATE = "00_partition_lifecycle_keep", "00_partition_lifecycle_refuse_truncate"
 """Names of the triggers. Of a table's triggers those with lower names go first."""
@@ -22,17 +23,23 @@ ROWS, CHANGES = "00_rows", "00_changes"
 """Tables of the scratch schema; a partition is hardly ever called so."""
 
 
+IN_SYNC = "every committed change is in here"
+"""Comment of the scratch table from the moment on when it holds the rows of DEFAULT at every snapshot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Images:
     """How a row is written down and found again.
 
-    :param schema: where the copies, the noted changes and the functions are.
+    :param schema: where the noted changes and the functions are, and the table whose rows images are.
+    :param copies: the table that is kept like the original.
     :param columns: all of the table; generated ones are left to the server.
     :param lookup: columns by which a row is found quickly; the partition key is one of them.
     :param nullable: the partition key, if it can be NULL.
     """
 
     schema: str
+    copies: TableName
     columns: tuple[Column, ...]
     lookup: tuple[str, ...]
     nullable: str | None
@@ -64,18 +71,26 @@ def functions(images: Images) -> list[sql.Composed]:
     return [_remove(images), _add(images), _replay(images), note_changes(images), _refuse_truncate(images)]
 
 
-def triggers(images: Images, default: TableName) -> list[sql.Composed]:
+def triggers(images: Images, table: TableName) -> list[sql.Composed]:
     """SHARE ROW EXCLUSIVE on the table: writers wait, readers do not. ALWAYS: they fire for a subscription's worker too."""
-    keep, refuse = sql.Identifier(KEEP), sql.Identifier(REFUSE_TRUNCATE)
-    return [
-        sql.SQL("CREATE TRIGGER {} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}()").format(
-            keep, named(default), images.thing("keep")
-        ),
-        sql.SQL("CREATE TRIGGER {} BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION {}()").format(
-            refuse, named(default), images.thing("refuse_truncate")
-        ),
-        *(sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(named(default), each) for each in (keep, refuse)),
-    ]
+    keep = sql.SQL("CREATE TRIGGER {} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}()").format(
+        sql.Identifier(KEEP), named(table), images.thing("keep")
+    )
+    return [keep, _always(KEEP, table), *refusing_truncate(images, table)]
+
+
+def refusing_truncate(images: Images, table: TableName) -> list[sql.Composed]:
+    """Only the trigger against TRUNCATE, which partitions do not have from their parent."""
+    refuse = sql.SQL("CREATE TRIGGER {} BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION {}()").format(
+        sql.Identifier(REFUSE_TRUNCATE), named(table), images.thing("refuse_truncate")
+    )
+    return [refuse, _always(REFUSE_TRUNCATE, table)]
+
+
+def without_ours(template: Template) -> Template:
+    """What a table has for itself, but for these triggers."""
+    own = tuple(each for each in template.own_objects if each.name not in (KEEP, REFUSE_TRUNCATE))
+    return replace(template, own_objects=own)
 
 
 def drop_triggers(default: TableName) -> list[sql.Composed]:
@@ -135,16 +150,16 @@ def _removal(images: Images, condition: sql.Composed) -> sql.Composed:
         "SELECT r.tableoid, r.ctid INTO found_in, found_at FROM {rows} r WHERE {condition}"
         " AND pg_catalog.record_image_eq(ROW({copy}), ROW({image})) LIMIT 1 FOR UPDATE SKIP LOCKED;"
         " IF found_at IS NOT NULL THEN DELETE FROM {rows} r WHERE {condition} AND r.tableoid = found_in AND r.ctid = found_at; END IF;"
-    ).format(rows=images.thing(ROWS), condition=condition, copy=images.values("r"), image=images.values("gone"))
+    ).format(rows=named(images.copies), condition=condition, copy=images.values("r"), image=images.values("gone"))
 
 
 def _add(images: Images) -> sql.Composed:
     """False if a row with its key is there."""
     body = sql.SQL("""
 BEGIN
-  INSERT INTO {rows} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING;
+  INSERT INTO {rows} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values}) ON CONFLICT DO NOTHING;
   RETURN FOUND;
-END""").format(rows=images.thing(ROWS), columns=images.stored, values=images.values("come"))
+END""").format(rows=named(images.copies), columns=images.stored, values=images.values("come"))
     return _function(images, "add", sql.SQL("(come {}) RETURNS boolean").format(images.thing(ROWS)), body)
 
 
@@ -194,6 +209,10 @@ def _function(images: Images, name: str, signature: sql.Composed | sql.SQL, body
     return sql.SQL("CREATE OR REPLACE FUNCTION {}{} LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}").format(
         images.thing(name), signature, sql.Literal(body.as_string())
     )
+
+
+def _always(trigger: str, table: TableName) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(named(table), sql.Identifier(trigger))
 
 
 def _same(column: str) -> sql.Composed:

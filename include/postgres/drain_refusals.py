@@ -30,7 +30,8 @@ def images_of(connection: Connection[Any], table: PartitionedTable, default: Par
             f'"{default.name}" is not drained: {"; ".join(obstacles)}; change that, or move its rows by hand (see the runbook)'
         )
     key = next(each for each in columns if each.name == table.key)
-    return Images(Scratch.of(table).building, columns, _lookup(columns, keys) or (key.name,), None if key.not_null else key.name)
+    scratch = Scratch.of(table)
+    return Images(scratch.building, scratch.rows, columns, _lookup(columns, keys) or (key.name,), None if key.not_null else key.name)
 
 
 def _obstacles(connection: Connection[Any], table: PartitionedTable, default: Partition) -> list[str]:

@@ -10,12 +10,9 @@ from psycopg import Connection, sql
 
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
-from include.postgres.drain_functions import CHANGES, KEEP, REFUSE_TRUNCATE, ROWS, Images
+from include.postgres.drain_functions import CHANGES, IN_SYNC, KEEP, REFUSE_TRUNCATE, ROWS, Images
 from include.postgres.queries import Row, row, rows
 from include.postgres.statements import named
-
-IN_SYNC = "every committed change is in here"
-"""Comment of the scratch table from the moment on when it holds the rows of DEFAULT at every snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +89,5 @@ def create_rows(scratch: Scratch, table: PartitionedTable) -> list[sql.Composed]
 def copy_rows(images: Images, default: TableName) -> sql.Composed:
     """All rows of DEFAULT that the snapshot sees."""
     return sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM ONLY {}").format(
-        images.thing(ROWS), named(default), columns=images.stored
+        named(images.copies), named(default), columns=images.stored
     )

@@ -15,13 +15,14 @@ from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 from include.postgres import catalog, statements
 from include.postgres.creating import locked_relations
-from include.postgres.drain_functions import drop_triggers
+from include.postgres.drain_functions import Images, drop_triggers
 from include.postgres.drain_scratch import Scratch, look
 from include.postgres.dressing import trigger_statements
 from include.postgres.executor import Executor
+from include.postgres.following import BehindError, fresh_snapshot, replay
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
-from include.postgres.queries import row, rows
+from include.postgres.queries import rows
 from include.postgres.template import Template
 
 
@@ -39,15 +40,12 @@ class NewTable:
     reason: str
 
 
-class BehindError(Exception):
-    """Changes were noted that are not made yet: the tables were not exchanged."""
-
-
 @dataclass(frozen=True, slots=True)
 class Swap:
     """One exchange.
 
     :param shape: of DEFAULT when the copy was begun.
+    :param images: how changes are noted.
     :param reader: a second connection; it is given the snapshot of the exchange, in which the old table and the new ones can be compared.
     """
 
@@ -57,6 +55,7 @@ class Swap:
     default: Partition
     new: tuple[NewTable, ...]
     shape: str
+    images: Images
     reader: Connection[Any]
 
     def run(self, moved: int) -> None:
@@ -77,7 +76,7 @@ class Swap:
         executor.run(statements.set_local_role(self.table.owner))
         self._lock()
         self._check()
-        if replay(executor.connection, scratch, None)[1]:
+        if replay(executor.connection, self.images, None)[1]:
             raise BehindError
         fresh_snapshot(self.reader)
         self._put_away(scratch, others)
@@ -116,7 +115,7 @@ class Swap:
 
     def _put_in_place(self, scratch: Scratch, new: NewTable) -> int:
         built = scratch.built(new.name)
-        oid = oid_of(self.executor.connection, built)
+        oid = catalog.oid_of(self.executor.connection, built)
         attach = statements.attach_default(self.table.name, new.name)
         if new.bounds is not None:
             attach = statements.attach(self.table.name, new.name, self.table.key_type, new.bounds)
@@ -133,23 +132,3 @@ class Swap:
     def _moving(self, name: TableName, oid: int, schema: str) -> list[sql.Composed]:
         found = [TableName(each["schema"], each["name"]) for each in rows(self.executor.connection, "statistics_of", oid=oid)]
         return [*(statements.set_schema_of_statistics(each, schema) for each in found), statements.set_schema(name, schema)]
-
-
-def replay(connection: Connection[Any], scratch: Scratch, most: int | None) -> tuple[int, int]:
-    """Make changes that were noted; how many there were, and how many of them made a difference."""
-    function = statements.named(TableName(scratch.building, "replay"))
-    found = connection.execute(sql.SQL("SELECT entries, made FROM {}({})").format(function, sql.Literal(most))).fetchone()
-    return (int(found[0]), int(found[1])) if found else (0, 0)
-
-
-def fresh_snapshot(reader: Connection[Any]) -> None:
-    """Have the connection look at the database as it is now, until it does so anew or its transaction is ended."""
-    reader.execute("ROLLBACK")
-    reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-    reader.execute("SELECT pg_catalog.pg_current_snapshot()")
-
-
-def oid_of(connection: Connection[Any], name: TableName) -> int:
-    """The OID of a relation, 0 if there is none of that name."""
-    found = row(connection, "oid_of", schema=name.schema, name=name.name)
-    return int(found["oid"]) if found else 0

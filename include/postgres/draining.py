@@ -6,28 +6,27 @@ copied, they would have to be deleted in the exchange, and a transaction with an
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
-from time import monotonic
 from typing import Any
 
 from psycopg import Connection, sql
 
 from include.partitioning.bounds import parse_bounds
-from include.partitioning.errors import DrainRefusedError, PartitionLifecycleError, TransientError, WaitTooLongError
+from include.partitioning.errors import DrainRefusedError, PartitionLifecycleError, TransientError
 from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 from include.partitioning.plan import Create
-from include.postgres import catalog, statements
+from include.postgres import catalog
 from include.postgres.drain_copy import Copy, template_of_default
-from include.postgres.drain_functions import Images, follow_changes
+from include.postgres.drain_functions import Images
 from include.postgres.drain_proof import compare
 from include.postgres.drain_refusals import images_of
 from include.postgres.drain_remains import DrainRemains
-from include.postgres.drain_scratch import IN_SYNC, Scratch, look
-from include.postgres.drain_swap import BehindError, NewTable, Swap, oid_of, replay
+from include.postgres.drain_scratch import Scratch, look
+from include.postgres.drain_swap import NewTable, Swap
 from include.postgres.executor import Executor
 from include.postgres.failures import translated
-from include.postgres.foreign_keys import add_foreign_key, foreign_keys_of
+from include.postgres.following import BehindError, Follower, count
+from include.postgres.foreign_keys import add_foreign_key, foreign_keys_of, name_on_partition
 from include.postgres.ledger import Ledger
 from include.postgres.older_snapshots import holders_of_older_snapshots
 from include.postgres.queries import rows
@@ -37,9 +36,6 @@ Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 
 MOST_TABLES = 24
 """Partitions in one exchange: each takes about 4 ms while everybody waits."""
-
-AT_ONCE = 20_000
-"""Noted changes that are made in one transaction."""
 
 MOST_CHECKED_BY_ATTACH = 50_000
 """Rows that ATTACH may check against the tables that foreign keys refer to, 0.3 ms per 1,000. To take foreign keys that are there instead,
@@ -94,7 +90,7 @@ class Drainer:
             self._remains.remove()
             return ()
         self._executor.log.info('going on with the drain of "%s" that was interrupted', self._default.name)
-        found = rows(self._connection, "partitions", parent=oid_of(self._connection, self._scratch.rows))
+        found = rows(self._connection, "partitions", parent=catalog.oid_of(self._connection, self._scratch.rows))
         template, own = read_template(self._connection, self._table), template_of_default(self._connection, self._table, self._default)
         new = []
         for each in found:
@@ -107,15 +103,16 @@ class Drainer:
 
     def _exchange(self, new: tuple[NewTable, ...], images: Images, reader: Connection[Any]) -> None:
         shape = catalog.shape_digest(self._connection, self._default.oid)
+        follower = Follower(self._executor, images, self._default.name, self._default.oid, self._table.owner)
         for _ in range(ROUNDS):
-            self._catch_up(images)
+            follower.catch_up()
             self._foreign_keys(new)
             self._executor.wait_until(f'drain "{self._default.name}"', holders_of_older_snapshots(self._connection))
             moved = self._prove(images, new)
             if moved is None:
                 continue
             try:
-                Swap(self._executor, self._ledger, self._table, self._default, new, shape, reader).run(moved)
+                Swap(self._executor, self._ledger, self._table, self._default, new, shape, images, reader).run(moved)
             except BehindError:
                 reader.execute("ROLLBACK")  # a snapshot of our own would be waited for
                 continue
@@ -126,68 +123,17 @@ class Drainer:
             "(REPEATABLE READ); run the step again when they are over"
         )
 
-    def _catch_up(self, images: Images) -> None:
-        """Make the changes that were noted; the last ones while writers wait, and from then on each is made where it happens."""
-        what = f'follow changes of "{self._default.name}"'
-        self._make_most(what)
-
-        def last(_: Connection[Any]) -> None:
-            self._executor.run(statements.set_local_role(self._table.owner))
-            self._executor.run_briefly(statements.lock_only(self._default.name, "SHARE ROW EXCLUSIVE"))
-            replay(self._connection, self._scratch, None)
-            self._executor.run_together([follow_changes(images), statements.comment_on_table(self._scratch.rows, IN_SYNC)])
-
-        self._executor.transaction(what, last, [self._default.oid])
-
-    def _make_most(self, what: str) -> None:
-        """Until so few are left that they can be made within half of `lock_timeout`.
-
-        If they come as fast as they are made, some are made while writers wait, each time for no longer than that: this slows them down, not us.
-
-        :raises WaitTooLongError: they come faster than they can be made nevertheless.
-        """
-        patience = self._executor.budget.lock_timeout.total_seconds() / 2
-        deadline = monotonic() + self._executor.budget.wait_timeout.total_seconds()
-        most, alone, left = AT_ONCE, False, None
-        while True:
-            entries, seconds = self._executor.transaction(what, partial(self._replay, most=most, alone=alone))
-            if entries == 0:
-                return
-            before, left = left, self._left()
-            self._executor.log.info("made %d changes that were noted, %d are left", entries, left)
-            if left * seconds / entries < patience:
-                return
-            if monotonic() > deadline:
-                raise WaitTooLongError(
-                    f"{what}: {left:,} changes are left after wait_timeout, more come than can be made; run it at a calmer time"
-                )
-            alone = alone or (before is not None and left >= before)
-            most = max(1, int(patience * entries / seconds)) if alone else AT_ONCE
-
-    def _replay(self, _: Connection[Any], *, most: int, alone: bool) -> tuple[int, float]:
-        """Returns how many changes were made, and the seconds that it took, without the wait for the lock."""
-        self._executor.run(statements.set_local_role(self._table.owner))
-        if alone:
-            self._executor.run_briefly(statements.lock_only(self._default.name, "SHARE ROW EXCLUSIVE"))
-        begun = monotonic()
-        entries, _made = replay(self._connection, self._scratch, most)
-        return entries, monotonic() - begun
-
-    def _left(self) -> int:
-        with self._executor.role(self._table.owner):
-            return self._count(self._scratch.changes)
-
     def _foreign_keys(self, new: Sequence[NewTable]) -> None:
         """Only now: before, a copy may refer to a row that has been deleted since. ATTACH takes those that are there and valid."""
         with self._executor.role(self._table.owner):
-            if self._count(self._scratch.rows) <= MOST_CHECKED_BY_ATTACH:
+            if count(self._connection, self._scratch.rows) <= MOST_CHECKED_BY_ATTACH:
                 return
         for each in new:
             built = self._scratch.built(each.name)
-            there = {key.columns for key in foreign_keys_of(self._connection, oid_of(self._connection, built)) if key.validated}
+            there = {key.columns for key in foreign_keys_of(self._connection, catalog.oid_of(self._connection, built)) if key.validated}
             for number, key in enumerate(foreign_keys_of(self._connection, self._table.oid)):
                 if key.columns not in there:
-                    add_foreign_key(self._executor, self._table.owner, built, key, number)
+                    add_foreign_key(self._executor, self._table.owner, built, key, name_on_partition(built, key, number))
 
     def _prove(self, images: Images, new: Sequence[NewTable]) -> int | None:
         """Rows that will leave DEFAULT, or None if some changes are still only noted.
@@ -197,8 +143,10 @@ class Drainer:
         with self._executor.role(self._table.owner):
             found = compare(self._connection, self._default.name, [self._scratch.rows], images.columns)
             if not found.none:
-                left = self._count(self._scratch.changes)
-            moved = sum(self._count(self._scratch.built(each.name)) for each in new if each.bounds is not None) if found.none else 0
+                left = count(self._connection, self._scratch.changes)
+            moved = (
+                sum(count(self._connection, self._scratch.built(each.name)) for each in new if each.bounds is not None) if found.none else 0
+            )
         if found.none:
             return moved
         if left:
@@ -207,10 +155,6 @@ class Drainer:
             f'"{self._default.name}" is not drained: its copy holds {found.copies:,} rows, it holds {found.rows:,}, of which the copy lacks '
             f"{found.lacking:,}; was it written to in a session that fires no triggers, or by ALTER TABLE?"
         )
-
-    def _count(self, name: TableName) -> int:
-        found = self._connection.execute(sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(statements.named(name))).fetchone()
-        return int(found[0]) if found else 0
 
     def _give_up(self, error: PartitionLifecycleError) -> None:
         """Leave nothing behind, unless the next attempt can go on from here."""

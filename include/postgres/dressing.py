@@ -52,13 +52,17 @@ def column_statements(template: Template, name: TableName) -> list[sql.Composed]
 
 
 def use_identity_index(executor: Executor, template: Template, name: TableName, oid: int) -> None:
-    """Which index it is shows only once LIKE or ATTACH has named them; the table is locked by us alone until the commit.
+    """Which index it is shows only once LIKE or ATTACH has named them; the table is locked by us alone until the commit."""
+    for statement in identity_index_statements(executor.connection, template, name, oid):
+        executor.run(statement)
 
-    A model whose index is gone has none to follow: a partition that is not there would be worse, and the parity report says so.
-    """
-    index = _identity_index(executor.connection, oid, template.model) if template.replica_identity == "i" else None
-    if index is not None:
-        executor.run(sql.SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(statements.named(name), sql.Identifier(index)))
+
+def identity_index_statements(connection: Connection[Any], template: Template, name: TableName, oid: int) -> list[sql.Composed]:
+    """A model whose index is gone has none to follow: a partition that is not there would be worse, and the parity report says so."""
+    index = _identity_index(connection, oid, template.model) if template.replica_identity == "i" else None
+    if index is None:
+        return []
+    return [sql.SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(statements.named(name), sql.Identifier(index))]
 
 
 def _identity_index(connection: Connection[Any], partition: int, model: int) -> str | None:

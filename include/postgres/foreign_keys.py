@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection, errors, sql
 
 from include.partitioning.names import TableName, fitted
-from include.postgres import statements
+from include.postgres import catalog, statements
 from include.postgres.executor import Executor
 from include.postgres.queries import rows
 
@@ -70,12 +70,21 @@ def count_orphans(connection: Connection[Any], table: TableName, key: ForeignKey
     return int(found[0]) if found else 0
 
 
-def add_foreign_key(executor: Executor, owner: str, table: TableName, key: ForeignKey, number: int) -> None:
+def name_on_partition(partition: TableName, key: ForeignKey, number: int) -> str:
+    """What a foreign key of the parent is called on a table that is to be its partition.
+
+    :param number: of the key among those of the parent, from 0.
+    """
+    return fitted(partition.name, f"_{key.columns[0][0][:20]}_fkey{number or ''}")
+
+
+def add_foreign_key(executor: Executor, owner: str, table: TableName, key: ForeignKey, name: str) -> None:
     """Add it NOT VALID, in a moment, and validate it: writers of neither table wait for that (manual, ALTER TABLE).
 
-    :param number: of the key among those of its table, from 0; its name has it.
+    One that an interrupted step has added is validated only.
+
+    :param name: of the constraint.
     """
-    name = fitted(table.name, f"_{key.columns[0][0][:20]}_fkey{number or ''}")
     what = f'add foreign key "{key.name}" to "{table}"'
     definition = statements.server_text(key.definition.removesuffix(" NOT VALID") + (" NOT VALID" if key.enforced else ""))
     add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(statements.named(table), sql.Identifier(name), definition)
@@ -84,7 +93,9 @@ def add_foreign_key(executor: Executor, owner: str, table: TableName, key: Forei
         executor.run(statements.set_local_role(owner))
         executor.run_briefly(add)
 
-    executor.transaction(what, work, [key.referenced_oid])
+    there = foreign_keys_of(executor.connection, catalog.oid_of(executor.connection, table))
+    if not any(each.name == name and each.columns == key.columns for each in there):
+        executor.transaction(what, work, [key.referenced_oid])
     if key.validated:
         with executor.role(owner):
             executor.long_statement(what, statements.validate_constraint(table, name))

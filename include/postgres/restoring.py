@@ -18,7 +18,7 @@ from include.postgres.blueprints import create_table, objects_for_attach
 from include.postgres.creating import like_parent, locked_relations
 from include.postgres.dressing import column_statements, dressing_statements, use_identity_index
 from include.postgres.executor import Executor
-from include.postgres.foreign_keys import add_foreign_key, count_orphans, foreign_keys_of
+from include.postgres.foreign_keys import add_foreign_key, count_orphans, foreign_keys_of, name_on_partition
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event, RestoredTable
 from include.postgres.noted_table import Connect, NotedTables
@@ -137,7 +137,7 @@ class Restorer:
                     f'{orphans} rows of "{wanted.origin}" refer by "{key.name}" to rows of "{key.referenced}" that are gone; use mode: table, '
                     "or bring those rows back first"
                 )
-            add_foreign_key(self._executor, self._table.owner, wanted.name, key, number)
+            add_foreign_key(self._executor, self._table.owner, wanted.name, key, name_on_partition(wanted.name, key, number))
 
     def _analyze(self, wanted: Restoration) -> None:
         with self._executor.role(self._table.owner):
