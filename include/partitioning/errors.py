@@ -77,6 +77,10 @@ class DrainRefusedError(PermanentError):
     """Rows of DEFAULT cannot be moved, or were not moved faithfully. What had been built for it is gone again, and DEFAULT is as it was."""
 
 
+class ReshapeRefusedError(PermanentError):
+    """A table cannot be given another shape, or was not copied faithfully. Whoever uses it has noticed nothing, and it is as it was."""
+
+
 class LedgerTooNewError(PermanentError):
     """The bookkeeping schema was written by a newer version of this package."""
 

@@ -100,6 +100,14 @@ def _size(value: object) -> object:
         raise refusal(f'"{value}" is not a size; write it as 10 GiB or 500 MB') from error
 
 
+def parse_size(text: str) -> int:
+    """Read a size such as `500 GiB`, in bytes.
+
+    :raises ValueError: it is none.
+    """
+    return int(_BYTES.validate_python(text))
+
+
 _BYTES = TypeAdapter(ByteSize)
 _TEXT = WithJsonSchema({"type": "string"})
 _AS_TEXT = PlainSerializer(str, return_type=str)

@@ -31,6 +31,7 @@ from include.partitioning.fields import (
 from include.partitioning.frozen import Frozen
 from include.partitioning.interval import Interval
 from include.partitioning.notify import NotifyPolicy
+from include.partitioning.reshape_policy import ReshapePolicy
 
 MAX_DAG_ID = 200
 """Characters behind `partition_lifecycle.`; Airflow's limit is 250 in all."""
@@ -105,6 +106,11 @@ class PartitionPolicy(Frozen):
     )
     recent_view: RecentViewPolicy | None = Field(
         None, description="A view over the newest intervals.", examples=[{"name": "core.v_sessions_recent", "intervals": 3}]
+    )
+    reshape: ReshapePolicy = Field(
+        ReshapePolicy(),
+        description="How gently partition_adopt, partition_regrain and partition_undo copy the table.",
+        examples=["{jobs: 2, rows_per_second: 50000, keep_former: 14 days}"],
     )
     reindex: ReindexPolicy = Field(ReindexPolicy(), description="Which indexes are rebuilt.", examples=[{"bloat_above": 0.30}])
     lock_timeout: LockTimeoutField = Field(

@@ -76,6 +76,14 @@ def format_duration(duration: timedelta) -> str:
     return f"{milliseconds} ms"
 
 
+def about(seconds: float) -> str:
+    """A length of time that is only estimated: `40 s`, `12 min`, `3 h`, `2 days`."""
+    for size, unit in ((172_800, "days"), (7200, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{seconds / {'days': 86400, 'h': 3600, 'min': 60}[unit]:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _terms(text: str, units: dict[str, tuple[int, int, int]] | dict[str, float]) -> list[tuple[int, str]]:
     terms = []
     position = 0

@@ -131,6 +131,16 @@ def comment_on_table(table: TableName, text: str) -> sql.Composed:
     return sql.SQL("COMMENT ON TABLE {} IS {}").format(named(table), sql.Literal(text))
 
 
+def comment_on_schema(schema: str, text: str) -> sql.Composed:
+    """By the schema's owner."""
+    return sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(schema), sql.Literal(text))
+
+
+def rename_table(table: TableName, name: str) -> sql.Composed:
+    """ACCESS EXCLUSIVE on the table."""
+    return sql.SQL("ALTER TABLE {} RENAME TO {}").format(named(table), sql.Identifier(name))
+
+
 def drop_table(table: TableName) -> sql.Composed:
     """Never CASCADE: what depends on it stops the drop."""
     return sql.SQL("DROP TABLE {} RESTRICT").format(named(table))

@@ -106,6 +106,10 @@ class LifecycleOperator(BaseOperator):
     def perform(self, step: Step) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
         """Read, plan, do."""
 
+    def read_table(self, connection: Connection[Any], policy: PartitionPolicy, ledger: Ledger) -> PartitionedTable:
+        """The policy's table; a step that works on tables of another kind reads it in another way."""
+        return catalog.read_table(connection, policy, ledger)
+
     def about(self) -> TableName | None:
         """The one partition that the step is about, if it is about one; for the ledger's record of a failure."""
         return None
@@ -154,7 +158,7 @@ class LifecycleOperator(BaseOperator):
         with self._connected(policy) as connection, Lookout(connection, self.log, what, policy.wait_timeout) as lookout:
             with translated(f'read the catalog for "{policy.table}"'):
                 ledger = Ledger(connection, policy.table, run)
-                table = catalog.read_table(connection, policy, ledger)
+                table = self.read_table(connection, policy, ledger)
                 now = catalog.database_now(connection)
             budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
             shown = StatementLog(self.log, partial(folded, self.log))
