@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.partitioning import reshape as reshape_values
 from include.partitioning.errors import WaitTooLongError
 from include.partitioning.reshape import Move
+from include.postgres.executor import Executor
 from include.postgres.reshaping.copy import Copier
 from partition_operators.cancel_reshape import CancelReshapeOperator
 from partition_operators.complete_copy import CompleteCopyOperator
@@ -49,7 +50,7 @@ def visits(lifecycle: Lifecycle) -> Lifecycle:
 
 
 def step(lifecycle: Lifecycle, operator: type[Any], move: Move | None, **arguments: Any) -> Any:
-    return lifecycle.run(operator, **({"move": move} if move else {}), **arguments)
+    return lifecycle.run(operator, **arguments, **({"move": move} if move else {}))
 
 
 def reshape(lifecycle: Lifecycle, move: Move, **arguments: Any) -> None:
@@ -349,3 +350,19 @@ def test_the_exchange_lasts_no_longer_than_150_ms(visits: Lifecycle) -> None:
     with waiting_client(visits) as longest:
         step(visits, SwapTableOperator, Move.ADOPT)
     assert longest() < 0.150
+
+
+def test_a_foreign_key_whose_validation_was_interrupted_is_valid_in_the_end(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Executor.long_statement
+
+    def fails_once(self: Executor, what: str, statement: Any) -> None:
+        if what.startswith("add foreign key"):
+            monkeypatch.setattr(Executor, "long_statement", original)
+            raise WaitTooLongError(what)
+        original(self, what, statement)
+
+    monkeypatch.setattr(Executor, "long_statement", fails_once)
+    with pytest.raises(WaitTooLongError):
+        reshape(lifecycle, Move.UNDO)
+    reshape(lifecycle, Move.UNDO)
+    assert lifecycle.value("SELECT bool_and(convalidated) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'app.events'::regclass")
