@@ -8,6 +8,7 @@ from include.partitioning.confirmation import why_not_home, why_shortened
 from include.partitioning.errors import DestructionRefusedError
 from include.postgres import catalog
 from include.postgres.preflight import lagging_slots, unmanaged_publications
+from include.postgres.reshaping.scratch import why_reshaped
 from partition_operators.lifecycle_operator import Step
 
 LARGEST_CLOCK_DIFFERENCE = timedelta(minutes=5)
@@ -35,6 +36,7 @@ def why_nothing_goes(step: Step) -> list[str]:
     """Why nothing of this table may be detached or dropped now; empty if it may."""
     home = step.ledger.home()
     reasons = [
+        why_reshaped(step.connection, step.table),
         why_not_home(home) if home else None,
         why_shortened(step.table.name, step.ledger.last_retention(), step.policy.retention, step.database_now),
         *(

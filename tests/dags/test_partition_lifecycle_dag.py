@@ -24,9 +24,9 @@ policies:
 """
 
 
-FOR_ALL_TABLES = {
-    "partition_alarm", "partition_restore", "partition_restore_drill", "partition_reconcile_archives", "partition_hold", "partition_lift_hold"
-}  # fmt: skip
+RESHAPE = {"partition_adopt", "partition_regrain", "partition_undo", "partition_cancel_reshape"}
+WITHOUT_ARCHIVES = {"partition_alarm", "partition_hold", "partition_lift_hold", *RESHAPE}
+FOR_ALL_TABLES = {"partition_restore", "partition_restore_drill", "partition_reconcile_archives", *WITHOUT_ARCHIVES}
 
 
 def bag(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> DagBag:
@@ -141,7 +141,7 @@ def test_the_form_of_a_restore_offers_the_tables_that_have_archives(monkeypatch:
 def test_without_a_table_that_archives_there_is_nothing_to_restore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = "policies: [{table: core.sessions, partition_key: created_at}]"
     dags = bag(monkeypatch, tmp_path, text).dags
-    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_hold", "partition_lift_hold", "partition_alarm"}
+    assert set(dags) == {"partition_lifecycle.core.sessions", *WITHOUT_ARCHIVES}
 
 
 def test_holds_have_two_forms_for_all_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -151,6 +151,17 @@ def test_holds_have_two_forms_for_all_tables(monkeypatch: pytest.MonkeyPatch, tm
     assert list(dags["partition_lift_hold"].params) == ["table", "number", "dry_run"]
     for dag_id in ("partition_hold", "partition_lift_hold"):
         assert dags[dag_id].params.get_param("table").schema["enum"] == ["core.sessions"]
+
+
+def test_a_table_gets_another_shape_in_four_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dags = bag(monkeypatch, tmp_path, "policies: [{table: core.sessions, partition_key: created_at}]").dags
+    for dag_id in sorted(RESHAPE - {"partition_cancel_reshape"}):
+        dag = dags[dag_id]
+        assert list(dag.params) == ["table", "free_disk", "reference_date", "dry_run"]
+        assert [upstream(dag, task) for task in ("plan", "copy", "index", "swap")] == [set(), {"plan"}, {"copy"}, {"index"}]
+        assert dag.max_active_runs == 1
+        assert "partition_cancel_reshape" in (dag.doc_md or "")
+    assert dags["partition_cancel_reshape"].task_ids == ["cancel"]
 
 
 def test_the_alarm_has_one_task_for_each_database_and_a_schedule_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,5 +253,5 @@ def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> No
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
-    assert len(finished) == 21
+    assert len(finished) == 26
     assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)

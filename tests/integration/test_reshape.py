@@ -50,7 +50,8 @@ def visits(lifecycle: Lifecycle) -> Lifecycle:
 
 
 def step(lifecycle: Lifecycle, operator: type[Any], move: Move | None, **arguments: Any) -> Any:
-    return lifecycle.run(operator, **arguments, **({"move": move} if move else {}))
+    """None: the step is the same for every move."""
+    return lifecycle.run(operator, **arguments) if move is None else lifecycle.run(operator, move=move, **arguments)
 
 
 def reshape(lifecycle: Lifecycle, move: Move, **arguments: Any) -> None:
@@ -366,3 +367,31 @@ def test_a_foreign_key_whose_validation_was_interrupted_is_valid_in_the_end(life
         reshape(lifecycle, Move.UNDO)
     reshape(lifecycle, Move.UNDO)
     assert lifecycle.value("SELECT bool_and(convalidated) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'app.events'::regclass")
+
+
+def test_nothing_leaves_a_table_that_is_being_copied(lifecycle: Lifecycle) -> None:
+    step(lifecycle, CopyTableOperator, Move.REGRAIN, policy=lifecycle.policy(interval="quarter"))
+    lifecycle.archive_partition("app.events_p202408")
+    with pytest.raises(AirflowFailException, match="on its way to another shape"):
+        lifecycle.detach("app.events_p202408")
+    step(lifecycle, CancelReshapeOperator, None)
+    lifecycle.detach("app.events_p202408")
+
+
+def test_the_plan_says_what_will_be_different(visits: Lifecycle) -> None:
+    lines = "\n".join(step(visits, PlanReshapeOperator, Move.ADOPT))
+    assert '"app.visits" (2,500 rows' in lines
+    assert "app.visits_p202601 [2026-01-01, 2026-02-01): rows of the table that was" in lines
+    assert "ON CONFLICT" in lines
+    assert "noted_visits" in lines
+    step(visits, CopyTableOperator, Move.ADOPT)
+    (line,) = step(visits, PlanReshapeOperator, Move.ADOPT)
+    assert "is on its way: 1 portions are copied, 0 are left" in line
+
+
+def test_the_move_is_written_down(visits: Lifecycle) -> None:
+    reshape(visits, Move.ADOPT)
+    (event,) = visits.sql("SELECT outcome, rows, detail::json ->> 'former' AS former FROM partition_lifecycle.event WHERE action = 'adopt'")
+    assert (event["outcome"], event["rows"]) == ("done", 2500)
+    assert visits.value(f"SELECT count(*) FROM {event['former']}") == 2500
+    assert visits.value("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'create' AND outcome = 'done'") == 14

@@ -71,8 +71,8 @@ def add_foreign_keys(executor: Executor, table: PartitionedTable, belongings: Be
     """
     connection, scratch = executor.connection, Scratch.of(table)
     new = catalog.oid_of(connection, scratch.new)
-    there = {(key.columns, key.validated) for key in foreign_keys_of(connection, new)}
-    missing = [key for key in belongings.foreign_keys if (key.columns, key.validated) not in there]
+    known = {(key.columns, key.validated) for key in foreign_keys_of(connection, new)}
+    missing = [key for key in belongings.foreign_keys if (key.columns, key.validated) not in known]
     partitions = rows(connection, "partitions", parent=new)
     for each in partitions if missing else ():
         name = TableName(each["schema"], each["name"])

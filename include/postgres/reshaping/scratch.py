@@ -118,6 +118,16 @@ def look(connection: Connection[Any], scratch: Scratch) -> State:
     )
 
 
+def why_reshaped(connection: Connection[Any], table: PartitionedTable) -> str | None:
+    """Why nothing may leave this table now: its rows are being copied, and would be missed in the copy, or come back with it."""
+    if not catalog.has_schema(connection, Scratch.of(table).building):
+        return None
+    return (
+        f'"{table.name}" is on its way to another shape; nothing is detached or dropped until that is done (run its DAG to the end) or given up '
+        "(partition_cancel_reshape)"
+    )
+
+
 def read_portions(connection: Connection[Any], scratch: Scratch) -> list[tuple[Portion, bool]]:
     """The portions in order, each with whether it is copied."""
     statement = sql.SQL("SELECT number, lower::pg_catalog.text, upper::pg_catalog.text, taken_by IS NOT NULL FROM {} ORDER BY number")
