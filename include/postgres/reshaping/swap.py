@@ -110,7 +110,8 @@ class Swap:
         keys = self.belongings.foreign_keys
         if keys:
             drop = statements.drop_constraint(name, *(each.name for each in keys))
-            self.executor.run_briefly(drop, locks=len({each.referenced_oid for each in keys}))
+            locks = len({each.referenced_oid for each in keys}) + len(self.table.partitions)
+            self.executor.run_briefly(drop, locks=locks)
 
     def _closing(self, scratch: Scratch) -> list[sql.Composed]:
         """Whoever still writes to the old table, by the name of one of its partitions, is told: nobody would ever see those rows.
