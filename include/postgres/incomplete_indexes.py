@@ -73,7 +73,7 @@ def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index
         failed = []
         for node in lacking(nodes_below(executor.connection, table, index)):
             try:
-                executor.log.info("%s", PartBuilder(executor, ledger, table, index).build(node.oid))
+                executor.log.info("%s", PartBuilder(executor, ledger, table, index).build(node))
             except ServerUnavailableError:
                 raise
             except PartitionLifecycleError as error:

@@ -46,24 +46,25 @@ class PartBuilder:
         self._table = table
         self._index = index
 
-    def build(self, oid: int) -> str:
-        """Give the partition with this OID its part, under the partition's lock.
+    def build(self, seen: Node) -> str:
+        """Give a partition its part, under the partition's lock.
 
+        :param seen: as it was when it was found to lack it.
         :returns: what was done.
         :raises StatementFailedError: it cannot be built; of a unique index with the rows that are there more than once.
         :raises WaitTooLongError: older transactions did not end within `wait_timeout`.
         """
         table, index = self._table, self._index
-        with advisory_lock(self._executor, oid, f'index "{index.name}"'):
+        with advisory_lock(self._executor, seen.oid, f'index "{index.name}" of "{seen.name}"'):
             nodes = nodes_below(self._executor.connection, table, index)
-            node = next((each for each in lacking(nodes) if each.oid == oid), None)
+            node = next((each for each in lacking(nodes) if each.oid == seen.oid), None)
             above = {table.oid: index.name} | {each.oid: each.part for each in nodes if each.part}
             if node is None or node.parent not in above:
-                return _why_not_built(nodes, table, oid)
-            with self._left_clean(oid):
+                return _why_not_built(nodes, table, seen)
+            with self._left_clean(seen.oid):
                 said, part = self._part(node)
             attach(self._executor, table, above[node.parent], part.name, part.oid)
-            self._ledger.record(Event("index", "done", node.name, oid, detail=str(part.name)))
+            self._ledger.record(Event("index", "done", node.name, node.oid, detail=str(part.name)))
             return said
 
     def _part(self, node: Node) -> tuple[str, Part]:
@@ -135,10 +136,10 @@ def _is_valid(connection: Connection[Any], table: PartitionedTable, index: Defin
     return any(each.oid == index.oid and each.valid for each in indexes_of(connection, table.oid))
 
 
-def _why_not_built(nodes: list[Node], table: PartitionedTable, oid: int) -> str:
-    node = next((each for each in nodes if each.oid == oid), None)
+def _why_not_built(nodes: list[Node], table: PartitionedTable, seen: Node) -> str:
+    node = next((each for each in nodes if each.oid == seen.oid), None)
     if node is None:
-        return f'one that lacked its part is no partition of "{table.name}" any more'
+        return f'"{seen.name}" is no partition of "{table.name}" any more'
     return (
         f'"{node.name}" has its part already' if node.whole else f'"{node.name}" came below another table; the next run gives it its part'
     )

@@ -67,7 +67,7 @@ class IndexJobs:
         hand = self._hands.get()
         try:
             with translated(f'index "{self._index.name}" of "{node.name}"'):
-                return PartBuilder(hand.executor, hand.ledger, hand.table, self._index).build(node.oid)
+                return PartBuilder(hand.executor, hand.ledger, hand.table, self._index).build(node)
         finally:
             self._hands.put(hand)
 

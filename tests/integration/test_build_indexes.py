@@ -2,7 +2,9 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.check_policies import main as check_policies
-from include.partitioning.errors import LockNotAvailableError, TransientError, WaitTooLongError
+from include.partitioning.errors import LockNotAvailableError, WaitTooLongError
 from include.partitioning.index_names import own_name
+from include.postgres.queries import row
+from partition_operators import index_jobs
 from partition_operators.build_indexes import BuildIndexesOperator
 from tests.integration.conftest import Lifecycle
 
@@ -297,7 +301,7 @@ def test_a_foreign_partition_is_a_reason_to_build_nothing(lifecycle: Lifecycle) 
         CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing; ALTER TABLE app.events DROP CONSTRAINT events_pkey, DROP CONSTRAINT events_user_id_fkey;
         CREATE FOREIGN TABLE app.far PARTITION OF app.events FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2025-02-01 00:00+00') SERVER nowhere;
     """)
-    with pytest.raises(AirflowFailException, match='"app.far" is a foreign table'):
+    with pytest.raises(AirflowFailException, match=r'"app.far" is a foreign table'):
         build(lifecycle, BY_NOTE)
     assert indexes(lifecycle) == {}
 
@@ -424,3 +428,108 @@ def test_a_partition_created_meanwhile_has_the_index_from_the_parent(lifecycle: 
     assert {name for name, (_, valid, attached) in indexes(lifecycle).items() if valid and attached} == {each[4:] for each in created}
     build(lifecycle, BY_NOTE)
     assert is_complete(lifecycle, tables=6 + len(created))
+
+
+@contextmanager
+def partition_lock(lifecycle: Lifecycle, partition: str) -> Iterator[None]:
+    """As another step that works on the partition has it."""
+    with lifecycle.connect(autocommit=True) as connection:
+        oid = connection.execute("SELECT %s::regclass::oid", [partition]).fetchone()
+        assert oid is not None
+        assert row(connection, "advisory_lock_try", oid=str(oid[0])) == {"taken": True}
+        yield
+
+
+def until(lifecycle: Lifecycle, question: str, *values: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not lifecycle.value(question, *values):
+        assert time.monotonic() < deadline, question
+        time.sleep(0.02)
+
+
+def test_a_partition_that_another_step_works_on_is_waited_for_and_keeps_no_other_waiting(lifecycle: Lifecycle) -> None:
+    with (
+        partition_lock(lifecycle, OLD),
+        pytest.raises(WaitTooLongError, match=r'index "app.by_note" of "app.events_p202408": waited 1 s for pid'),
+    ):
+        build(lifecycle, BY_NOTE, wait_timeout="1 s")
+    assert len(indexes(lifecycle)) == 5
+    assert build(lifecycle, BY_NOTE) == ["app.by_note"]
+
+
+def test_a_partition_that_is_detached_meanwhile_is_left_out(lifecycle: Lifecycle) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with partition_lock(lifecycle, OLD):
+            building = pool.submit(build, lifecycle, BY_NOTE)
+            until(lifecycle, "SELECT count(*) = 4 FROM pg_class WHERE relname LIKE 'events_p%%note_idx' AND relispartition")
+            lifecycle.sql(f"ALTER TABLE app.events DETACH PARTITION {OLD}")
+        assert building.result() == ["app.by_note"]
+    assert is_complete(lifecycle, tables=5)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "wanted", "at_a_time"), [(1, BY_NOTE, 1), (3, BY_NOTE, 3), (3, {"columns": ["id"], "where": "id > 1"}, 1)]
+)
+def test_as_many_partitions_at_a_time_as_the_policy_says_and_one_where_they_would_wait_for_each_other(
+    lifecycle: Lifecycle, jobs: int, wanted: dict[str, Any], at_a_time: int
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with old_snapshot(lifecycle):
+            building = pool.submit(build, lifecycle, wanted, index_jobs=jobs)
+            until(lifecycle, "SELECT EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)")
+            locks = "FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+            assert max(lifecycle.value(f"SELECT count(*) {locks}") for _ in range(60)) == at_a_time
+        assert len(building.result()) == 1
+
+
+class StoppedError(BaseException):
+    """As Airflow ends a task that takes too long."""
+
+
+def test_a_step_that_is_told_to_stop_ends_its_builds_at_once(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        until(lifecycle, "SELECT count(*) >= 2 FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        raise StoppedError
+
+    begun = time.monotonic()
+    with old_snapshot(lifecycle), monkeypatch.context() as stopping:
+        stopping.setattr(index_jobs, "wait", stop)
+        with pytest.raises(StoppedError):
+            build(lifecycle, BY_NOTE)
+    assert time.monotonic() - begun < 5  # wait_timeout is 20 s
+    assert build(lifecycle, BY_NOTE) == ["app.by_note"]
+
+
+def test_writers_of_all_kinds_go_on_while_indexes_are_built_and_every_row_is_in_them(lifecycle: Lifecycle) -> None:
+    lifecycle.sql(f"INSERT INTO app.events SELECT g, 1 + g % 10, created_at, 'row ' || g FROM {NOW}, generate_series(1000, 1400) g")
+    writers, over = 3, threading.Event()
+
+    def write(writer: int) -> tuple[int, float]:
+        done, longest = 0, 0.0
+        with lifecycle.connect(autocommit=True) as connection:
+            while not over.is_set():
+                begun, number = time.monotonic(), 100_000 * writer + done
+                connection.execute("INSERT INTO app.events VALUES (%s, 1, '2026-11-03 00:00+00', %s)", [number, f"new {number}"])
+                connection.execute(
+                    "UPDATE app.events SET note = note || '!' WHERE id = %s AND created_at = '2026-11-03 00:00+00'", [number]
+                )
+                connection.execute("UPDATE app.events SET created_at = '2026-10-05 00:00+00' WHERE id = %s AND mod(id, 3) = 0", [number])
+                connection.execute("DELETE FROM app.events WHERE id = %s AND mod(id, 3) = 1", [number])
+                longest, done = max(longest, time.monotonic() - begun), done + 1
+        return done, longest
+
+    with ThreadPoolExecutor(writers) as pool:
+        writing = [pool.submit(write, number) for number in range(1, writers + 1)]
+        try:
+            build(lifecycle, BY_NOTE, {"columns": ["note", "id", "created_at"], "unique": True}, lock_attempts=60)
+        finally:
+            over.set()
+        assert all(done > 10 and longest < 2 for done, longest in (each.result() for each in writing))
+    assert is_complete(lifecycle)
+    assert is_complete(lifecycle, "%(note, id, created_at)%")
+    with lifecycle.connect() as connection:
+        connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        by_index = connection.execute("SELECT note, id FROM app.events WHERE note >= '' ORDER BY note, id").fetchall()
+        connection.execute("SET enable_seqscan = on; SET enable_indexscan = off; SET enable_indexonlyscan = off")
+        assert connection.execute("SELECT note, id FROM app.events WHERE note >= '' ORDER BY note, id").fetchall() == by_index
+        assert len(by_index) > 10_000
