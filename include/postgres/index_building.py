@@ -25,6 +25,8 @@ from include.postgres.leftovers import drop_leftovers
 from include.postgres.reindexing import wait_for_older_users
 from include.postgres.table_lock import advisory_lock
 
+_ATTEMPTS_FOR_A_NAME = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -77,11 +79,23 @@ class PartBuilder:
         equal = equal_index([each for each in indexes_of(connection, node.oid) if each.valid and not each.attached], definition)
         if equal is not None:
             return f'attached "{equal.name}", which "{node.name}" had', Part(equal.name, equal.oid)
-        name = free_name(connection, node.name, definition)
         with _in_tablespace(self._executor, definition.tablespace):
-            self._build(node, name, part_statements(self._index.name, node.name, name, definition)[0])
+            name = self._build_anew(node)
         built = next(each for each in indexes_of(connection, node.oid) if each.name == name)
         return f'built "{name}"', Part(name, built.oid)
+
+    def _build_anew(self, node: Node) -> TableName:
+        """By the first name that is free; others may take it meanwhile, our own jobs if it is a long one of which the server cuts a piece."""
+        for left in reversed(range(_ATTEMPTS_FOR_A_NAME)):
+            name = free_name(self._executor.connection, node.name, self._index.definition)
+            try:
+                self._build(node, name, part_statements(self._index.name, node.name, name, self._index.definition)[0])
+            except StatementFailedError as error:
+                if left and _is_about_a_name(error.__cause__):
+                    continue
+                raise
+            return name
+        raise AssertionError("unreachable: the last attempt raises")
 
     def _build(self, node: Node, part: TableName, statement: sql.Composed) -> None:
         what = f'build "{part}" for index "{self._index.name}"'
@@ -91,7 +105,7 @@ class PartBuilder:
             with self._executor.role(self._table.owner):
                 self._executor.long_statement(what, statement)
         except StatementFailedError as error:
-            if not isinstance(error.__cause__, errors.UniqueViolation):
+            if not isinstance(error.__cause__, errors.UniqueViolation) or _is_about_a_name(error.__cause__):
                 raise
             raise StatementFailedError(f"{error}; {duplicate_rows(self._executor, self._table, node, self._index.definition)}") from error
 
@@ -134,6 +148,12 @@ def part_statements(index: TableName, table: TableName, part: TableName, definit
 
 def _is_valid(connection: Connection[Any], table: PartitionedTable, index: DefinedIndex) -> bool:
     return any(each.oid == index.oid and each.valid for each in indexes_of(connection, table.oid))
+
+
+def _is_about_a_name(error: BaseException | None) -> bool:
+    """Two who give the same name at the same time collide in an index of the catalog's own."""
+    in_catalog = isinstance(error, errors.UniqueViolation) and error.diag.schema_name == "pg_catalog"
+    return isinstance(error, errors.DuplicateTable) or in_catalog
 
 
 def _why_not_built(nodes: list[Node], table: PartitionedTable, seen: Node) -> str:
