@@ -41,7 +41,7 @@ class Progress:
         if not self._done_bytes or self._done == self._count:
             return ""
         seconds = (time.monotonic() - self._begun) * (self._bytes - self._done_bytes) / self._done_bytes
-        return f", about {format_duration(timedelta(seconds=round(seconds)))} left"
+        return f", about {format_duration(timedelta(seconds=max(1, round(seconds))))} left"
 
 
 def working_on(connection: Connection[Any], pids: Sequence[int]) -> list[str]:

@@ -267,7 +267,8 @@ def test_a_failed_unique_build_says_which_rows_and_leaves_nothing_and_the_other_
 
 def test_no_more_than_ten_duplicates_are_named_and_rows_outside_of_the_index_are_none(lifecycle: Lifecycle) -> None:
     lifecycle.sql(
-        f"INSERT INTO {OLD} SELECT 1000 + id, user_id, created_at, note FROM {OLD}; UPDATE {OLD} SET note = NULL WHERE mod(id, 1000) = 1"
+        f"INSERT INTO {OLD} SELECT 1000 + id, user_id, created_at, note FROM {OLD}; UPDATE {OLD} SET note = NULL WHERE mod(id, 1000) = 1;"
+        f"INSERT INTO {OLD} SELECT 3001, 1, created_at, NULL FROM {OLD} WHERE id = 1"
     )
     wanted = {"columns": [{"expression": "upper(note)"}, "created_at"], "unique": True, "where": "mod(id, 1000) <> 2"}
     with pytest.raises(AirflowFailException) as refused:
@@ -275,7 +276,8 @@ def test_no_more_than_ten_duplicates_are_named_and_rows_outside_of_the_index_are
     named = str(refused.value).partition("with the same key: ")[2]
     assert named.count("2 times") == 10
     assert "; and more; change" in named
-    lifecycle.sql(f"DELETE FROM {OLD} WHERE id > 1002")
+    assert not re.search("NULL|3 times", named)
+    lifecycle.sql(f"DELETE FROM {OLD} WHERE id BETWEEN 1003 AND 3000")
     assert build(lifecycle, wanted) == ["app.events_upper_created_at_idx"]
 
 
