@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale check-policies alarm schema
+.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale bench-indexes check-policies alarm schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -72,6 +72,9 @@ bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, p
 
 bench-stalls: $(VENV)/.test-ready  ## how long clients stand still during each step, beside the obvious statements; SECONDS=5 ROUNDS=3
 	$(RUN) -m tests.benchmarks.bench_stalls --seconds $(or $(SECONDS),5) --rounds $(or $(ROUNDS),3)
+
+bench-indexes: $(VENV)/.test-ready  ## building an index on 12 partitions, so many at a time; ROWS=200000 ROUNDS=3
+	$(RUN) -m tests.benchmarks.bench_indexes --rows $(or $(ROWS),200000) --rounds $(or $(ROUNDS),3)
 
 bench-scale: $(VENV)/.test-ready  ## many policies, very many partitions, a long ledger, creating beside pg_partman; POLICIES=1000 PARTITIONS=10 ROUNDS=3
 	$(RUN) -m tests.benchmarks.bench_scale --policies $(or $(POLICIES),1000) --partitions $(or $(PARTITIONS),10) --rounds $(or $(ROUNDS),3)

@@ -8,7 +8,7 @@ import inspect
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, get_parsing_context, task, task_group
+from airflow.sdk import DAG, Param, TriggerRule, chain, get_parsing_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning.config import read_policies
@@ -18,6 +18,7 @@ from include.partitioning.policy import PartitionPolicy, dag_id_of
 from partition_operators.analyze_partitions import AnalyzePartitionsOperator
 from partition_operators.announcements import archived, maintained
 from partition_operators.archive_partition import ArchivePartitionOperator
+from partition_operators.build_indexes import BuildIndexesOperator
 from partition_operators.create_partitions import CreatePartitionsOperator
 from partition_operators.detach_partition import DetachPartitionOperator
 from partition_operators.drain_default import DrainDefaultOperator
@@ -60,6 +61,7 @@ Keeps {premake} partitions (one per {interval}) ready ahead{retention}. Every de
 | recent_view | keeps the recent view as the policy says | queries see the old definition |
 | approve | waits for a person's yes to what would be destroyed, if the policy says so | nothing is destroyed in this run |
 | expire, for each partition: archive, detach, drop | Parquet, read back and compared; DETACH; DROP | that partition stays; the others go on |
+| build_indexes | builds the policy's indexes CONCURRENTLY, if it has any | clear it; it goes on where it stopped |
 | measure_bloat, reindex_partition | rebuilds bloated indexes CONCURRENTLY | the old index stays in use |
 | analyze | fresh statistics, of the parent too | queries go on with old ones |
 | report | sums up, and fails if anything failed | read the messages it names |
@@ -106,7 +108,7 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         report = ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, outlets=[maintained(policy)], **common)
 
         expire = _expiry(common).expand(partition=_agreed(plan, common).output)
-        plan >> heal >> drain >> create >> expire >> measure >> reindex >> analyze >> report
+        chain(plan, heal, drain, create, expire, *_index_builds(common), measure, reindex, analyze, report)
         create >> recent_view >> report
     # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
     dag.params.update(PARAMS)
@@ -122,6 +124,16 @@ def _agreed(plan: PlanPartitionsOperator, common: dict[str, Any]) -> LifecycleOp
     approve = ApprovePlanOperator(task_id="approve", **common)
     plan >> approve
     return approve
+
+
+def _index_builds(common: dict[str, Any]) -> list[LifecycleOperator]:
+    """The step that builds the policy's indexes, if it has any: behind the expiry, because what goes needs none, and an archive and a build
+    would wait for each other; before the bloat is measured, because a build and a rebuild of one partition take turns.
+    """
+    policy = common["policy"]
+    if not policy.indexes:
+        return []
+    return [BuildIndexesOperator(task_id="build_indexes", trigger_rule=TriggerRule.ALL_DONE, pool=policy.pool, **common)]
 
 
 def _expiry(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what the decorator makes has no public type

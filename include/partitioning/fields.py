@@ -36,6 +36,11 @@ def _table_name(value: object) -> object:
         raise refusal(str(error)) from error
 
 
+def _known_name(value: object) -> object:
+    text = _as_text(value, TableName)
+    return _table_name(text if "." in text or '"' in text else f'pg_catalog."{text}"')
+
+
 def _calendar_span(value: object) -> object:
     try:
         return CalendarSpan.parse(_as_text(value, CalendarSpan))
@@ -115,6 +120,7 @@ _AS_SIZE = PlainSerializer(lambda value: ByteSize(value).human_readable(separato
 _AS_DURATION = PlainSerializer(format_duration, return_type=str)
 
 TableField = Annotated[TableName, BeforeValidator(_table_name), _AS_TEXT, _TEXT]
+KnownNameField = Annotated[TableName, BeforeValidator(_known_name), _AS_TEXT, _TEXT]
 SpanField = Annotated[CalendarSpan, BeforeValidator(_calendar_span), _AS_TEXT, _TEXT]
 PoolField = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 TimezoneField = Annotated[str, BeforeValidator(_timezone)]

@@ -31,6 +31,11 @@ class Line:
     statements: tuple[str, ...] = ()
 
 
+def lines_as_dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Lines as JSON values."""
+    return [{"text": each.text.strip(), "statements": list(each.statements)} for each in lines]
+
+
 def describe(plan: Plan, sizes: Mapping[int, int], statements: Statements) -> list[Line]:
     """The plan line by line."""
     cutoff = f"keeps what is newer than {plan.horizon.cutoff:%Y-%m-%d %H:%M}" if plan.horizon.cutoff else "keeps everything"

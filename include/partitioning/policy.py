@@ -29,6 +29,7 @@ from include.partitioning.fields import (
     refusal,
 )
 from include.partitioning.frozen import Frozen
+from include.partitioning.index_policy import IndexPolicy, why_not
 from include.partitioning.interval import Interval
 from include.partitioning.notify import NotifyPolicy
 from include.partitioning.reshape_policy import ReshapePolicy
@@ -104,6 +105,12 @@ class PartitionPolicy(Frozen):
     archive: ArchivePolicy | None = Field(
         None, description="Where expired partitions are archived.", examples=[{"path": "s3://bucket/prefix"}]
     )
+    indexes: tuple[IndexPolicy, ...] = Field(
+        (),
+        description="Built on every partition while the table is in use. Nothing is ever dropped.",
+        examples=[[{"columns": ["user_id"]}]],
+    )
+    index_jobs: int = Field(2, strict=True, ge=1, le=16, description="Partitions on which an index is built at a time.", examples=[2])
     recent_view: RecentViewPolicy | None = Field(
         None, description="A view over the newest intervals.", examples=[{"name": "core.v_sessions_recent", "intervals": 3}]
     )
@@ -151,7 +158,7 @@ class PartitionPolicy(Frozen):
     )
     pool: PoolField = Field(
         DEFAULT_POOL,
-        description="Airflow pool of archives and index rebuilds. It must exist, or they wait for ever.",
+        description="Airflow pool of archives, index builds and rebuilds. It must exist, or they wait for ever.",
         examples=["app_database"],
     )
     owner: str = Field("airflow", min_length=1, description="Who looks after the DAG, as Airflow shows it.", examples=["data-platform"])
@@ -179,6 +186,9 @@ class PartitionPolicy(Frozen):
         too_patient = why_too_patient(self.interval, self.premake, self.approval_timeout) if self.approval else None
         if too_patient is not None:
             raise refusal(too_patient, "approval_timeout")
+        wrong_index = why_not(self.indexes, self.partition_key)
+        if wrong_index is not None:
+            raise refusal(wrong_index, "indexes")
         if self.recent_view is not None and self.recent_view.name == self.table:
             raise refusal("is the table itself; a view needs a name of its own", "recent_view")
         return self

@@ -8,17 +8,18 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import CatalogMismatchError, PartitionLifecycleError, ServerUnavailableError
+from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
-from include.partitioning.server_faults import why_no_concurrent_index
 from include.postgres import statements
 from include.postgres.executor import Executor
+from include.postgres.index_beginning import Beginning, refuse
+from include.postgres.index_building import PartBuilder, complete
+from include.postgres.index_definitions import DefinedIndex, indexes_of
+from include.postgres.index_parts import lacking, nodes_below
 from include.postgres.ledger import Ledger
-from include.postgres.ledger_records import Event
 from include.postgres.queries import Row, rows
-from include.postgres.reindexing import wait_for_older_users
-from include.postgres.table_lock import advisory_lock
+from include.postgres.table_lock import table_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ def incomplete_indexes(connection: Connection[Any], table: PartitionedTable) -> 
 
 
 def ours(ledger: Ledger, table: PartitionedTable, found: list[IncompleteIndex]) -> list[IncompleteIndex]:
-    """Those of them that we began and can complete."""
+    """Those of them that we began."""
     began = ledger.index_work() if found else frozenset()
-    return [each for each in found if each.partition is not None and ("index", table.oid, str(each.name)) in began]
+    return [each for each in found if ("index", table.oid, str(each.name)) in began]
 
 
 def complete_indexes(executor: Executor, ledger: Ledger, table: PartitionedTable) -> tuple[list[TableName], list[PartitionLifecycleError]]:
@@ -56,45 +57,33 @@ def complete_indexes(executor: Executor, ledger: Ledger, table: PartitionedTable
     """
     completed: list[TableName] = []
     failed: list[PartitionLifecycleError] = []
-    for index in ours(ledger, table, incomplete_indexes(executor.connection, table)):
-        try:
-            _complete(executor, ledger, table, index)
-            completed.append(index.name)
-        except ServerUnavailableError:
-            raise
-        except PartitionLifecycleError as error:
-            failed.append(error)
+    mine = {each.name for each in ours(ledger, table, incomplete_indexes(executor.connection, table))}
+    for index in [each for each in indexes_of(executor.connection, table.oid) if each.name in mine] if mine else []:
+        errors = _complete(executor, ledger, table, index)
+        failed += errors
+        completed += [] if errors else [index.name]
     return completed, failed
 
 
-def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index: IncompleteIndex) -> None:
-    left = index
-    while left.partition is not None:
-        with advisory_lock(executor, left.partition_oid, f'index "{left.partition}"'):
-            _build(executor, ledger, table, left)
-        now = {each.name: each for each in incomplete_indexes(executor.connection, table)}
-        if index.name not in now:
-            return
-        left = now[index.name]
-
-
-def _build(executor: Executor, ledger: Ledger, table: PartitionedTable, index: IncompleteIndex) -> None:
-    """Give one partition its part.
-
-    :raises CatalogMismatchError: this release of PostgreSQL may corrupt what it builds.
-    """
-    what = f'build "{index.part}" for index "{index.name}"'
-    why = why_no_concurrent_index(table.server_version)
-    if why is not None:
-        raise CatalogMismatchError(f"{what}: {why}")
-    wait_for_older_users(executor, what, index.partition_oid)
-    ledger.record(Event("index", "began", index.partition, index.partition_oid, detail=str(index.part)))
-    with executor.role(table.owner):
-        executor.long_statement(what, index.build)
-        executor.transaction(
-            f'attach "{index.part}" to "{index.name}"', lambda _: executor.run_briefly(index.attach), [index.partition_oid]
-        )
-    ledger.record(Event("index", "done", index.partition, index.partition_oid, detail=str(index.part)))
+def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index: DefinedIndex) -> list[PartitionLifecycleError]:
+    try:
+        refuse(executor.connection, table)
+        with table_lock(executor, table):
+            Beginning(executor, ledger, table).go_below(index)
+        failed = []
+        for node in lacking(nodes_below(executor.connection, table, index)):
+            try:
+                executor.log.info("%s", PartBuilder(executor, ledger, table, index).build(node))
+            except ServerUnavailableError:
+                raise
+            except PartitionLifecycleError as error:
+                failed.append(error)
+        complete(executor, table, index)
+    except ServerUnavailableError:
+        raise
+    except PartitionLifecycleError as error:
+        return [error]
+    return failed
 
 
 def _incomplete(found: Row) -> IncompleteIndex:

@@ -17,11 +17,12 @@ def unfolded(_: str) -> AbstractContextManager[object]:
 class StatementLog:
     """Logs statements, and keeps them.
 
+    :param kept: where they are kept; with those of another log, for instance.
     :ivar kept: every statement shown, in order; one that was tried again is there again.
     """
 
-    def __init__(self, log: InfoLog, fold: Fold = unfolded) -> None:
-        self.kept: list[str] = []
+    def __init__(self, log: InfoLog, fold: Fold = unfolded, *, kept: list[str] | None = None) -> None:
+        self.kept = [] if kept is None else kept
         self.fold = fold
         self._log = log
 

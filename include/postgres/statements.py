@@ -1,6 +1,7 @@
 """DDL, composed from identifiers and literals. No statement is ever formatted from text of ours or a user's.
 
-`server_text` is the one exception: definitions that the server itself printed, with every name already quoted.
+`server_text` is the one exception: definitions that the server itself printed, with every name already quoted. (`policy_text` runs nowhere
+but on an empty table that is rolled back.)
 """
 
 from datetime import datetime
@@ -19,6 +20,11 @@ def named(name: TableName) -> sql.Identifier:
 
 def server_text(text: str) -> sql.SQL:
     """Text that `pg_get_indexdef` and its like printed in this session: valid SQL whoever chose the names in it."""
+    return sql.SQL(text)
+
+
+def policy_text(text: str) -> sql.SQL:
+    """SQL that the author of a policy wrote. Never run on a table of anybody's: see `index_definitions`."""
     return sql.SQL(text)
 
 
@@ -156,6 +162,11 @@ def create_schema(schema: str, owner: str) -> sql.Composed:
     return sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(sql.Identifier(schema), sql.Identifier(owner))
 
 
+def create_like(table: TableName, model: TableName) -> sql.Composed:
+    """An empty table with the same columns: ACCESS SHARE on the model."""
+    return sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING GENERATED)").format(named(table), named(model))
+
+
 def drop_schema(schema: str) -> sql.Composed:
     """RESTRICT: what somebody else has put there stops it."""
     return sql.SQL("DROP SCHEMA {} RESTRICT").format(sql.Identifier(schema))
@@ -164,6 +175,11 @@ def drop_schema(schema: str) -> sql.Composed:
 def drop_index(index: TableName) -> sql.Composed:
     """SHARE UPDATE EXCLUSIVE on the table (manual, DROP INDEX)."""
     return sql.SQL("DROP INDEX CONCURRENTLY {}").format(named(index))
+
+
+def drop_partitioned_index(index: TableName) -> sql.Composed:
+    """With its parts: ACCESS EXCLUSIVE on the table and all its partitions; CONCURRENTLY is refused (manual, DROP INDEX). We only ever name it."""
+    return sql.SQL("DROP INDEX {}").format(named(index))
 
 
 def reindex(index: TableName) -> sql.Composed:
@@ -178,6 +194,26 @@ def create_index(name: str, table: TableName, definition: sql.SQL, *, unique: bo
     """
     word = sql.SQL("UNIQUE ") if unique else sql.SQL("")
     return sql.SQL("CREATE {}INDEX CONCURRENTLY {} ON {}{}").format(word, sql.Identifier(name), named(table), definition)
+
+
+def create_index_on_only(name: str, table: TableName, definition: sql.SQL, *, unique: bool) -> sql.Composed:
+    """Of a partitioned table, not of its partitions, and invalid until each has its part: SHARE on the table for the moment of the transaction,
+    for which its writers wait, and nothing on partitions (manual, CREATE INDEX).
+
+    :param definition: as of `create_index`.
+    """
+    word = sql.SQL("UNIQUE ") if unique else sql.SQL("")
+    return sql.SQL("CREATE {}INDEX {} ON ONLY {}{}").format(word, sql.Identifier(name), named(table), definition)
+
+
+def set_default_tablespace(tablespace: str, *, local: bool) -> sql.Composed:
+    """Where what is created lies if its statement does not say it."""
+    return sql.SQL("SET {}default_tablespace = {}").format(sql.SQL("LOCAL " if local else ""), sql.Identifier(tablespace))
+
+
+def reset_default_tablespace() -> sql.Composed:
+    """The database's own, as `session.SETTINGS` says."""
+    return sql.SQL("SET default_tablespace = ''").format()
 
 
 def attach_index(index: TableName, part: TableName) -> sql.Composed:

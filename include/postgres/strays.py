@@ -65,7 +65,7 @@ def _unfinished(restored: RestoredTable) -> str:
 def _incomplete(table: PartitionedTable, index: IncompleteIndex) -> str:
     said = f'index "{index.name}" of "{table.name}" is invalid'
     if index.partition is None:
-        return f"{said} although every partition has a valid part of it: drop it, and build it anew"
+        return f"{said} although every partition has a valid part of it: attach any of them once more, ALTER INDEX {index.name} ATTACH PARTITION …"
     others = f", and so on for {index.missing - 1} more" if index.missing > 1 else ""
     repair = f"{index.build.as_string()}; {index.attach.as_string()}"
     return f'{said}: {index.missing} partitions lack a valid part of it, "{index.partition}" for one; as the owner: {repair}{others}'

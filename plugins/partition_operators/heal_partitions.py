@@ -19,8 +19,8 @@ class HealPartitionsOperator(LifecycleOperator):
 
     A detach that was announced in the ledger and is pending is finalized; one that succeeded but was not written down is written
     down, and its outgoing foreign keys are dropped. Invalid indexes that interrupted builds of ours left on partitions are dropped; an index
-    of the table that we began and that partitions lack is completed. What somebody else left half done is named by the plan and not
-    touched; tables that look like forgotten partitions are warned of.
+    of the table that we began and that partitions lack is completed (by `build_indexes` later, if the policy has `indexes`). What somebody
+    else left half done is named by the plan and not touched; tables that look like forgotten partitions are warned of.
 
     **When it fails**, run it again: the message says for whom it waited. Expiring other partitions goes on.
 
@@ -71,6 +71,8 @@ class HealPartitionsOperator(LifecycleOperator):
         return [str(each) for each in dropped], errors
 
     def _complete_indexes(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:
+        if step.policy.indexes:  # a step of its own completes them, several partitions at a time, and keeps nobody waiting for partitions
+            return [], []
         if step.dry_run:
             return [str(each.name) for each in ours(step.ledger, step.table, incomplete_indexes(step.connection, step.table))], []
         completed, errors = complete_indexes(step.executor, step.ledger, step.table)

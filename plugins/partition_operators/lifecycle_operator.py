@@ -53,6 +53,8 @@ class Step:
     context: Context
     connect: Callable[[], AbstractContextManager[Connection[Any]]]
     """Opens one more connection like the first."""
+    beside: Callable[[], AbstractContextManager["Step"]]
+    """The same step on a connection of its own, for another thread; its statements are logged among those of the others."""
 
 
 class LifecycleOperator(BaseOperator):
@@ -153,21 +155,45 @@ class LifecycleOperator(BaseOperator):
         policy = self.policy if isinstance(self.policy, PartitionPolicy) else find_policy(self.policy)
         reference = parse_reference_date(self.reference_date, policy.timezone)
         dry_run = parse_flag("dry_run", self.dry_run)
-        run = _identity(context)
-        what = f'{self.action} for "{policy.table}"'
-        with self._connected(policy) as connection, Lookout(connection, self.log, what, policy.wait_timeout) as lookout:
+        shown = StatementLog(self.log, partial(folded, self.log))
+        with self._hands(policy, context, shown) as (executor, ledger):
+            connection = executor.connection
             with translated(f'read the catalog for "{policy.table}"'):
-                ledger = Ledger(connection, policy.table, run)
                 table = self.read_table(connection, policy, ledger)
                 now = catalog.database_now(connection)
-            budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
-            shown = StatementLog(self.log, partial(folded, self.log))
-            executor = Executor(connection, budget, self.log, lookout=lookout, shown=shown)
             self.log.info('%s "%s" as of %s%s', self.action, policy.table, reference.isoformat(), " (dry run)" if dry_run else "")
+            step = Step(
+                policy,
+                table,
+                reference,
+                now,
+                dry_run,
+                connection,
+                executor,
+                ledger,
+                context,
+                lambda: self._connected(policy),
+                lambda: self._beside(step, shown),
+            )
             try:
-                yield Step(policy, table, reference, now, dry_run, connection, executor, ledger, context, lambda: self._connected(policy))
+                yield step
             finally:
                 self.statements = ";\n".join(shown.kept)
+
+    @contextmanager
+    def _hands(self, policy: PartitionPolicy, context: Context, shown: StatementLog) -> Iterator[tuple[Executor, Ledger]]:
+        """What a step works with on one connection."""
+        what = f'{self.action} for "{policy.table}"'
+        with self._connected(policy) as connection, Lookout(connection, self.log, what, policy.wait_timeout) as lookout:
+            budget = LockBudget(policy.lock_timeout, policy.lock_attempts, policy.wait_timeout)
+            executor = Executor(connection, budget, self.log, lookout=lookout, shown=shown)
+            yield executor, Ledger(connection, policy.table, _identity(context))
+
+    @contextmanager
+    def _beside(self, step: Step, shown: StatementLog) -> Iterator[Step]:
+        # Lines of several threads cannot be folded: each would be below the title of whoever came last.
+        with self._hands(step.policy, step.context, StatementLog(self.log, kept=shown.kept)) as (executor, ledger):
+            yield replace(step, connection=executor.connection, executor=executor, ledger=ledger)
 
     def _connected(self, policy: PartitionPolicy) -> AbstractContextManager[Connection[Any]]:
         conn_id = self.postgres_conn_id or policy.postgres_conn_id

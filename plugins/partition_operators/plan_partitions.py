@@ -8,11 +8,12 @@ from include.partitioning.approval import digest_of, intentions
 from include.partitioning.expiry import Horizon
 from include.partitioning.missing import possible_names
 from include.partitioning.plan import Plan, make_plan
-from include.partitioning.plan_text import Line, as_dict, describe
+from include.partitioning.plan_text import Line, as_dict, describe, lines_as_dicts
 from include.postgres import catalog
 from include.postgres.intentions import statements_of
 from include.postgres.recent_view import check_name
 from partition_operators.folded_log import folded
+from partition_operators.index_plan import index_lines
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
 from partition_operators.plan_findings import findings_beside
 
@@ -39,12 +40,13 @@ class PlanPartitionsOperator(LifecycleOperator):
         plan = replace(plan, findings=(*plan.findings, *findings_beside(step, plan)))
         sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
         statements = statements_of(step.connection, step.table, plan)
-        self._say(describe(plan, sizes, statements))
+        indexes = index_lines(step)
+        self._say([*describe(plan, sizes, statements), *indexes])
         digest = digest_of(intentions(step.policy, step.table, plan))
         self.log.info("digest of what would be destroyed: %s", digest)
         instance = step.context.get("ti")
         if instance is not None:
-            instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements) | {"digest": digest})
+            instance.xcom_push(key="plan", value=as_dict(plan, sizes, statements) | {"digest": digest, "indexes": lines_as_dicts(indexes)})
         return [str(each.name) for each in plan.expires]
 
     def _say(self, lines: Iterable[Line]) -> None:

@@ -65,6 +65,15 @@ def test_the_tasks_stand_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPa
     assert upstream(dag, "report") == {"analyze", "recent_view"}
 
 
+def test_indexes_are_built_behind_the_expiry_only_where_the_policy_has_some(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without = bag(monkeypatch, tmp_path, POLICY).dags["partition_lifecycle.core.sessions"]
+    assert "build_indexes" not in without.task_ids
+    dag = bag(monkeypatch, tmp_path, POLICY.replace("tags: [first]", "indexes: [{columns: [a]}]")).dags["partition_lifecycle.core.sessions"]
+    assert upstream(dag, "build_indexes") == {"expire.drop_partition"}
+    assert upstream(dag, "measure_bloat") == {"build_indexes"}
+    assert dag.get_task("build_indexes").trigger_rule is TriggerRule.ALL_DONE
+
+
 def test_only_the_expiry_waits_for_a_person_and_nothing_that_creates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asking = POLICY.replace("tags: [first]", "approval: required")
     dag = bag(monkeypatch, tmp_path, asking).dags["partition_lifecycle.core.sessions"]
@@ -253,5 +262,5 @@ def test_the_docstring_of_every_operator_says_what_happens_when_it_fails() -> No
         module = importlib.import_module(f"partition_operators.{file.stem}")
         operators += [each for name, each in vars(module).items() if name.endswith("Operator") and each.__module__ == module.__name__]
     finished = [each for each in operators if "not used by itself" not in (inspect.getdoc(each) or "")]
-    assert len(finished) == 26
+    assert len(finished) == 27
     assert all("**When it fails**" in (inspect.getdoc(each) or "") for each in finished)

@@ -174,7 +174,7 @@ def test_an_index_of_the_parent_that_we_began_is_completed_partition_by_partitio
     assert not [each for each in findings(lifecycle) if "by_note" in each]  # ours needs nobody
     with pytest.MonkeyPatch.context() as older:
         older.setattr(psycopg.ConnectionInfo, "server_version", 140003)
-        with pytest.raises(AirflowFailException, match=r'for index "app.by_note": PostgreSQL 14.3 can corrupt an index'):
+        with pytest.raises(AirflowFailException, match=r'no index of "app.events" is built: PostgreSQL 14.3 can corrupt'):
             lifecycle.heal()
     assert lifecycle.heal(dry_run=True) == ["app.by_note"]
     assert lifecycle.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'app.by_note'::regclass") is False

@@ -18,7 +18,7 @@ SELECT n.nspname AS schema, ic.relname AS name, i.indisunique AS is_unique,
            LEFT JOIN (pg_catalog.pg_inherits ah JOIN pg_catalog.pg_index ai ON ai.indexrelid = ah.inhrelid) ON ah.inhparent = ic.oid AND ai.indrelid = pc.oid
            LEFT JOIN pg_catalog.pg_class ac ON ac.oid = ai.indexrelid
            LEFT JOIN pg_catalog.pg_namespace an ON an.oid = ac.relnamespace
-          WHERE h.inhparent = t.oid AND ai.indisvalid IS NOT TRUE
+          WHERE h.inhparent = t.oid AND NOT h.inhdetachpending AND ai.indisvalid IS NOT TRUE
           ORDER BY pc.relname
           LIMIT 1) m ON true
  WHERE i.indrelid = %(parent)s::oid AND NOT i.indisvalid

@@ -21,7 +21,7 @@ WITH me AS (
   SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 )
-SELECT ARRAY['create', 'detach', 'drop', 'heal', 'reindex', 'analyze', 'recent_view', 'restore'] AS steps, NULL::bigint AS partition,
+SELECT ARRAY['create', 'detach', 'drop', 'heal', 'index', 'reindex', 'analyze', 'recent_view', 'restore'] AS steps, NULL::bigint AS partition,
        pg_catalog.format('"%%s" may not become "%%s", the owner of "%%s.%%s"', me.role, parent.owner, parent.nspname, parent.relname) AS wrong,
        pg_catalog.format('GRANT %%I TO %%I', parent.owner, me.role) || CASE WHEN %(server_version)s >= 160000 THEN ' WITH SET TRUE, INHERIT TRUE' ELSE '' END AS mend
   FROM me, parent, membership
@@ -52,7 +52,7 @@ SELECT ARRAY['detach', 'drop', 'heal', 'reindex', 'analyze'], p.oid::bigint,
   FROM parent, partition p
  WHERE p.oid = ANY (%(expiring)s::oid[]) AND NOT pg_catalog.pg_has_role(parent.relowner, p.relowner, 'USAGE')
 UNION ALL
-SELECT CASE WHEN wanted.privilege = 'CREATE' THEN ARRAY['create', 'restore'] ELSE ARRAY['create', 'detach', 'drop', 'heal', 'reindex', 'analyze', 'restore'] END, NULL,
+SELECT CASE WHEN wanted.privilege = 'CREATE' THEN ARRAY['create', 'index', 'restore'] ELSE ARRAY['create', 'detach', 'drop', 'heal', 'index', 'reindex', 'analyze', 'restore'] END, NULL,
        pg_catalog.format('"%%s", the owner of "%%s.%%s", has no %%s on the schema "%%s"', parent.owner, parent.nspname, parent.relname, wanted.privilege, parent.nspname),
        pg_catalog.format('GRANT %%s ON SCHEMA %%I TO %%I', wanted.privilege, parent.nspname, parent.owner)
   FROM parent, (VALUES ('USAGE'), ('CREATE')) wanted (privilege)
