@@ -3,11 +3,12 @@
 The plan asks them, and so does every operator that destroys, because an operator trusts no argument.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType
 from include.partitioning.calendar import Calendar, on_key_axis
+from include.partitioning.interval import Interval
 from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 
@@ -69,7 +70,10 @@ def _not_ordinary(partition: Partition) -> str | None:
 
 
 def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Partition) -> str | None:
-    """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves."""
+    """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves.
+
+    One whole period of another interval is in order: the policy's was another once, or the partitions were taken over.
+    """
     if partition.bounds is None or partition.bounds.lower == BEGINNING or partition.bounds.upper == END:
         return "its range is open; detach it by hand if it is to go"
     if partition.ours:
@@ -77,7 +81,9 @@ def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Par
     calendar = Calendar.of_key(policy.interval, table.key_type, policy.timezone)
     if calendar.is_boundary(partition.bounds.lower) and calendar.is_boundary(partition.bounds.upper):
         return None
-    return f"its bounds are not those of a {policy.interval.value} in {policy.timezone}; detach it by hand if it is to go"
+    if any(replace(calendar, interval=each).is_period(partition.bounds) for each in Interval):
+        return None
+    return f"its bounds are not those of a {policy.interval.value} in {policy.timezone}, nor of another interval; detach it by hand if it is to go"
 
 
 def _last(table: PartitionedTable, partition: Partition) -> str | None:
