@@ -6,7 +6,7 @@ The plan asks them, and so does every operator that destroys, because an operato
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType
+from include.partitioning.bounds import Bounds, KeyType
 from include.partitioning.calendar import Calendar, on_key_axis
 from include.partitioning.interval import Interval
 from include.partitioning.partition import Kind, Partition, PartitionedTable
@@ -74,7 +74,7 @@ def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Par
 
     One whole period of another interval is in order: the policy's was another once, or the partitions were taken over.
     """
-    if partition.bounds is None or partition.bounds.lower == BEGINNING or partition.bounds.upper == END:
+    if partition.bounds is None or partition.bounds.is_open:
         return "its range is open; detach it by hand if it is to go"
     if partition.ours:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from include.partitioning.bounds import BEGINNING, END, Bounds
+from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import Calendar, Period
 from include.partitioning.interval import Interval
 
@@ -34,7 +34,7 @@ class Cutter:
 
     def __init__(self, calendar: Calendar, existing: Iterable[Bounds]) -> None:
         self._calendar = calendar
-        self._neighbours = {moment: bounds for bounds in existing if not _is_open(bounds) for moment in (bounds.lower, bounds.upper)}
+        self._neighbours = {moment: bounds for bounds in existing if not bounds.is_open for moment in (bounds.lower, bounds.upper)}
 
     def pieces(self, period: Period, free: Bounds) -> list[Piece]:
         """The pieces that make up `free`, which lies within the period and reaches to its ends or to another partition."""
@@ -73,10 +73,6 @@ class Cutter:
 def _contains(coarse: Interval, fine: Interval) -> bool:
     """Whether periods of `coarse` are made of whole periods of `fine`, and make up whole longer ones: weeks do not make up months."""
     return Interval.WEEK not in (coarse, fine) and _GRAINS.index(coarse) > _GRAINS.index(fine)
-
-
-def _is_open(bounds: Bounds) -> bool:
-    return bounds.lower == BEGINNING or bounds.upper == END
 
 
 def periods_of(gap: Bounds, calendar: Calendar) -> Iterator[tuple[Period, Bounds]]:

@@ -1,0 +1,85 @@
+"""What pg_partman and the catalog say of one table, and what the first run of a policy would do with it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from include.partitioning.bounds import KeyType
+from include.partitioning.errors import CatalogMismatchError, PolicyError
+from include.partitioning.expiry import Horizon
+from include.partitioning.interval import Interval
+from include.partitioning.missing import possible_names
+from include.partitioning.names import TableName
+from include.partitioning.partition import PartitionedTable
+from include.partitioning.partman import Installation, PartmanConfig
+from include.partitioning.plan import Plan, make_plan
+from include.partitioning.policy import PartitionPolicy
+from include.partitioning.take_over import obstacles, obstacles_of_kind, timezone_of
+from include.postgres import catalog
+from include.postgres.partman import find_installation, read_config, session_timezone
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A table that pg_partman manages.
+
+    :param table: None where the catalog has no such table, or one of a sort that this package does not know.
+    :param interval: of its partitions; None where this package has no word for it.
+    :param zone: whose midnights bound its partitions; None where that is not known.
+    :param obstacles: why it cannot be taken over, a sentence each.
+    """
+
+    installation: Installation
+    config: PartmanConfig
+    table: PartitionedTable | None
+    interval: Interval | None
+    zone: str | None
+    obstacles: tuple[str, ...]
+
+
+def look_at_table(connection: Connection[Any], name: TableName, zone: str | None = None) -> Managed:
+    """Read all of it.
+
+    :param zone: the only one to be tried; otherwise UTC and what is set for the role or the database.
+    :raises CatalogMismatchError: there is no pg_partman, or it does not manage the table.
+    """
+    installation = find_installation(connection)
+    config = read_config(connection, installation, name)
+    interval = config.length.interval if config.length else None
+    try:
+        # The catalog must agree with what pg_partman says; the longest interval goes with every type of key.
+        table = catalog.read_table(
+            connection, PartitionPolicy(table=name, partition_key=config.control, interval=interval or Interval.YEAR)
+        )
+    except CatalogMismatchError as error:
+        return Managed(installation, config, None, interval, None, (*obstacles_of_kind(config), str(error)))
+    found = timezone_of(config, table, _zones(connection, table, zone))
+    relation = catalog.relation(connection, table.oid)
+    nested = relation is not None and relation.attached
+    return Managed(installation, config, table, interval, found, tuple(obstacles(config, table, found, is_partition=nested)))
+
+
+def _zones(connection: Connection[Any], table: PartitionedTable, wanted: str | None) -> list[str]:
+    """Only a timestamptz has midnights that depend on a zone."""
+    if wanted is not None or table.key_type is not KeyType.TIMESTAMPTZ:
+        return [wanted or "UTC"]
+    tried = dict.fromkeys(["UTC", session_timezone(connection)])
+    return [each for each in tried if _is_zone(each)]
+
+
+def _is_zone(text: str) -> bool:
+    """PostgreSQL has zones that IANA's database has not, such as <+02>-02."""
+    try:
+        PartitionPolicy(table="any.table", partition_key="any", timezone=text)
+    except PolicyError:
+        return False
+    return True
+
+
+def first_run(connection: Connection[Any], policy: PartitionPolicy, table: PartitionedTable) -> Plan:
+    """What a run of the policy would do now; the ledger may not be there yet, so holds and earlier runs do not count."""
+    now = catalog.database_now(connection)
+    names = possible_names(policy, table, (), Horizon.of(policy, table.key_type, now, now))
+    taken = catalog.names_taken(connection, table.name.schema, names)
+    return make_plan(policy, table, (), taken, reference=now, database_now=now)
