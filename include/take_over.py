@@ -74,9 +74,9 @@ def _taken_over(connection: psycopg.Connection[Any], found: Managed, out: Path |
     text = policy_file(found.config, found.installation, settings(found.config, table, interval, zone))
     policy = _checked(connection, text)
     parts = [
-        heading("to know", remarks(found.config, table, interval, zone)),
+        heading("to know", remarks(found.config, table, interval, zone, found.template_ahead)),
         heading("the first run, if it were now,", first_run_lines(first_run(connection, policy, table), policy.on_expiry.value)),
-        heading("the policy", text.splitlines() if out is None else [f"is written to {_written(text, out)}"]),
+        f"the policy\n\n{text}" if out is None else f'the policy is written to "{_written(text, out)}"\n',
         _steps_of_taking_over(connection, found, policy, out),
     ]
     return "\n".join(part for part in parts if part)
@@ -131,7 +131,7 @@ def _given_back(connection: psycopg.Connection[Any], found: Managed) -> str:
     if found.obstacles or table is None or interval is None or zone is None:
         raise CatalogMismatchError(heading("it cannot be given back", found.obstacles).rstrip())
     changes = renames(connection, found.config, table, zone)
-    against = obstacles_to_giving_back(found.config, table, interval, zone, changes)
+    against = obstacles_to_giving_back(found.config, table, interval, zone, changes, template_missing=found.template_missing)
     if against:
         raise CatalogMismatchError(heading("it cannot be given back as it is", against).rstrip())
     dag = dag_id_of(table.name.schema, table.name.name)

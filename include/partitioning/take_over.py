@@ -89,12 +89,20 @@ def _ordinary(table: PartitionedTable) -> list[Partition]:
     return [each for each in table.partitions if each.bounds is not None and not each.bounds.is_open]
 
 
-def remarks(config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str) -> list[str]:
-    """What will be otherwise than with pg_partman, a sentence each."""
-    return [*_remarks_of_making(config, table, interval, zone), *_remarks_of_retention(config), *_remarks_of_others(config)]
+def remarks(config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str, template_ahead: Sequence[str] = ()) -> list[str]:
+    """What will be otherwise than with pg_partman, a sentence each.
+
+    :param template_ahead: what the template table has, and the newest partition has not.
+    """
+    return [
+        *_remarks_of_partitions(table, interval, zone),
+        *_remarks_of_making(config, template_ahead),
+        *_remarks_of_retention(config),
+        *_remarks_of_others(config),
+    ]
 
 
-def _remarks_of_making(config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str) -> Iterator[str]:
+def _remarks_of_partitions(table: PartitionedTable, interval: Interval, zone: str) -> Iterator[str]:
     odd = misaligned(table, interval, zone)
     if odd:
         names = ", ".join(f'"{each.name}" {each.bounds}' for each in odd[:_SHOWN]) + (
@@ -106,14 +114,19 @@ def _remarks_of_making(config: PartmanConfig, table: PartitionedTable, interval:
         suffix = Calendar.of_key(interval, table.key_type, zone).holding(newest.upper).suffix
         name = fitted(table.name.name, f"_{suffix}")
         yield f'the next partition is called "{name}"; those that are there keep their names, by which nothing is decided'
+
+
+def _remarks_of_making(config: PartmanConfig, template_ahead: Sequence[str]) -> Iterator[str]:
     if not config.infinite:
         yield "pg_partman makes partitions as rows come in; this package keeps premake of them ready after today's, rows or no rows"
     if config.premake > MOST_PREMADE:
         yield f"premake is {config.premake}; a policy keeps at most {MOST_PREMADE} ready"
     if config.template is not None:
+        yield f'the template table "{config.template}" is not read: a new partition has what the newest one has, of indexes and keys too'
+    if template_ahead:
         yield (
-            f'the template table "{config.template}" is not read: a new partition has what the newest partition has, of indexes, keys and '
-            "storage parameters too; what was added to the template since that one was made must be added to it"
+            f"the template table has what the newest partition has not, so new ones will lack it: {', '.join(template_ahead)}; "
+            "add it to the newest partition if they are to have it"
         )
 
 
@@ -141,9 +154,12 @@ def _remarks_of_others(config: PartmanConfig) -> Iterator[str]:
 
 
 def obstacles_to_giving_back(
-    config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str, changes: Sequence[Rename]
+    config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str, changes: Sequence[Rename], *, template_missing: bool
 ) -> list[str]:
-    """Why pg_partman could not go on with the table as it is, a sentence each."""
+    """Why pg_partman could not go on with the table as it is, a sentence each.
+
+    :param template_missing: whether the template table that it names is gone.
+    """
     newest = _ordinary(table)[-1]
     assert newest.bounds is not None  # noqa: S101 - DEFAULT is no ordinary one; this is for the type checker
     found = [
@@ -151,6 +167,10 @@ def obstacles_to_giving_back(
         for each in changes
         if each.taken_by
     ]
+    if template_missing:
+        found.append(
+            f'the template table "{config.template}" is gone, and pg_partman makes no partition without it; make it again, LIKE the table'
+        )
     if not Calendar.of_key(interval, table.key_type, zone).is_period(newest.bounds):
         found.append(
             f'"{newest.name}" {newest.bounds} is not one {interval.value}: pg_partman makes the next partition {config.interval} after the beginning '

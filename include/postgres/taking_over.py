@@ -11,13 +11,15 @@ from include.partitioning.expiry import Horizon
 from include.partitioning.interval import Interval
 from include.partitioning.missing import possible_names
 from include.partitioning.names import TableName
-from include.partitioning.partition import PartitionedTable
+from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.partitioning.partman import Installation, PartmanConfig
 from include.partitioning.plan import Plan, make_plan
 from include.partitioning.policy import PartitionPolicy
 from include.partitioning.take_over import obstacles, obstacles_of_kind, timezone_of
 from include.postgres import catalog
+from include.postgres.parity import differences
 from include.postgres.partman import find_installation, read_config, session_timezone
+from include.postgres.queries import row
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Managed:
     :param interval: of its partitions; None where this package has no word for it.
     :param zone: whose midnights bound its partitions; None where that is not known.
     :param obstacles: why it cannot be taken over, a sentence each.
+    :param template_missing: whether the template table that it names is gone.
+    :param template_ahead: what the template table has, and the newest partition has not.
     """
 
     installation: Installation
@@ -36,6 +40,8 @@ class Managed:
     interval: Interval | None
     zone: str | None
     obstacles: tuple[str, ...]
+    template_missing: bool = False
+    template_ahead: tuple[str, ...] = ()
 
 
 def look_at_table(connection: Connection[Any], name: TableName, zone: str | None = None) -> Managed:
@@ -56,8 +62,37 @@ def look_at_table(connection: Connection[Any], name: TableName, zone: str | None
         return Managed(installation, config, None, interval, None, (*obstacles_of_kind(config), str(error)))
     found = timezone_of(config, table, _zones(connection, table, zone))
     relation = catalog.relation(connection, table.oid)
-    nested = relation is not None and relation.attached
-    return Managed(installation, config, table, interval, found, tuple(obstacles(config, table, found, is_partition=nested)))
+    against = obstacles(config, table, found, is_partition=relation is not None and relation.attached)
+    template = _template(connection, config)
+    return Managed(
+        installation,
+        config,
+        table,
+        interval,
+        found,
+        tuple(against),
+        template_missing=config.template is not None and template is None,
+        template_ahead=_ahead(connection, table, template) if template else (),
+    )
+
+
+def _template(connection: Connection[Any], config: PartmanConfig) -> Partition | None:
+    """The template table, in the form in which tables are compared."""
+    if config.template is None:
+        return None
+    found = row(connection, "oids_of", schema=config.template.schema, names=[config.template.name])
+    return Partition(config.template, found["oid"], None) if found else None
+
+
+def _ahead(connection: Connection[Any], table: PartitionedTable, template: Partition) -> tuple[str, ...]:
+    """Of the sorts of things that pg_partman copies from it."""
+    siblings = [each for each in table.partitions if each.kind is Kind.TABLE and each.bounds is not None and not each.detach_pending]
+    found = differences(connection, table, [template], siblings[-1]) if siblings else {}
+    return tuple(" ".join(filter(None, each.trait)) for each in found if each.expected is None and each.trait[0] in _COPIED)
+
+
+_COPIED = ("index", "constraint", "storage parameter")
+"""What a partition has from the template table, as comparing them calls it."""
 
 
 def _zones(connection: Connection[Any], table: PartitionedTable, wanted: str | None) -> list[str]:
