@@ -16,11 +16,13 @@ from typing import Any
 import psycopg
 
 from include.partitioning.config import load_policies
+from include.partitioning.cut_table import CutTable
 from include.partitioning.errors import BadArgumentError, CatalogMismatchError, PartitionLifecycleError
+from include.partitioning.give_back import Rename, obstacles_to_giving_back, remarks_on_giving_back
 from include.partitioning.names import TableName
 from include.partitioning.policy import PartitionPolicy, dag_id_of
-from include.partitioning.take_over import obstacles_to_giving_back, remarks, remarks_on_giving_back
 from include.partitioning.take_over_policy import policy_file, settings
+from include.partitioning.take_over_remarks import remarks
 from include.partitioning.take_over_text import described, first_run_lines, heading, steps
 from include.postgres import catalog
 from include.postgres.failures import translated
@@ -68,18 +70,22 @@ def _taken_over(connection: psycopg.Connection[Any], found: Managed, out: Path |
 
     :raises CatalogMismatchError: it cannot be.
     """
-    table, interval, zone = found.table, found.interval, found.zone
-    if found.obstacles or table is None or interval is None or zone is None:
-        raise CatalogMismatchError(heading("it cannot be taken over", found.obstacles).rstrip())
-    text = policy_file(found.config, found.installation, settings(found.config, table, interval, zone))
+    cut = _cut(found, "it cannot be taken over")
+    text = policy_file(found.config, found.installation, settings(found.config, cut))
     policy = _checked(connection, text)
     parts = [
-        heading("to know", remarks(found.config, table, interval, zone, found.template_ahead)),
-        heading("the first run, if it were now,", first_run_lines(first_run(connection, policy, table), policy.on_expiry.value)),
+        heading("to know", remarks(found.config, cut, found.template_ahead)),
+        heading("the first run, if it were now,", first_run_lines(first_run(connection, policy, cut.table), policy.on_expiry.value)),
         f"the policy\n\n{text}" if out is None else f'the policy is written to "{_written(text, out)}"\n',
         _steps_of_taking_over(connection, found, policy, out),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _cut(found: Managed, cannot: str) -> CutTable:
+    if found.obstacles or found.cut is None:
+        raise CatalogMismatchError(heading(cannot, found.obstacles).rstrip())
+    return found.cut
 
 
 def _checked(connection: psycopg.Connection[Any], text: str) -> PartitionPolicy:
@@ -127,26 +133,32 @@ def _given_back(connection: psycopg.Connection[Any], found: Managed) -> str:
 
     :raises CatalogMismatchError: it cannot be.
     """
-    table, interval, zone = found.table, found.interval, found.zone
-    if found.obstacles or table is None or interval is None or zone is None:
-        raise CatalogMismatchError(heading("it cannot be given back", found.obstacles).rstrip())
-    changes = renames(connection, found.config, table, zone)
-    against = obstacles_to_giving_back(found.config, table, interval, zone, changes, template_missing=found.template_missing)
+    cut = _cut(found, "it cannot be given back")
+    changes = renames(connection, found.config, cut)
+    against = obstacles_to_giving_back(found.config, cut, changes, template_missing=found.template_missing)
     if against:
         raise CatalogMismatchError(heading("it cannot be given back as it is", against).rstrip())
-    dag = dag_id_of(table.name.schema, table.name.name)
-    renaming = ["SET lock_timeout = '100ms';", *(f"{rename_statement(each).as_string(connection)};" for each in changes)]
-    naming = "give these partitions the names that pg_partman gives; if one is not granted its lock in time, run it again"
-    start = [
-        each.as_string(connection)
-        for each in (start_statement(found.installation, table.name), run_statement(found.installation, table.name))
+    known = heading("to know", remarks_on_giving_back(found.config, cut))
+    return f"{known}\n{_steps_of_giving_back(connection, found, changes)}"
+
+
+def _steps_of_giving_back(connection: psycopg.Connection[Any], found: Managed, changes: Sequence[Rename]) -> str:
+    name = found.config.table
+    start = [start_statement(found.installation, name), run_statement(found.installation, name)]
+    renaming = [
+        "SET lock_timeout = '100ms';",
+        *(f"{rename_statement(each).as_string(connection)};" for each in changes),
+        "RESET lock_timeout;",
     ]
-    found_steps = [
-        (f"pause the DAG {dag}, wait until no run of it is going on, and remove the table's policy", []),
-        *([(naming, renaming)] if changes else []),
-        ("let pg_partman go on", [f"{each};" for each in start]),
-    ]
-    return "\n".join([heading("to know", remarks_on_giving_back(found.config, table)), steps("to do", found_steps)])
+    naming = ("give these partitions the names that pg_partman gives; if one does not get its lock in time, run it again", renaming)
+    return steps(
+        "to do",
+        [
+            (f"pause the DAG {dag_id_of(name.schema, name.name)}, wait until no run of it is going on, and remove the table's policy", []),
+            *([naming] if changes else []),
+            ("let pg_partman go on", [f"{each.as_string(connection)};" for each in start]),
+        ],
+    )
 
 
 if __name__ == "__main__":

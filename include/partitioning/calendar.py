@@ -1,7 +1,7 @@
 """Periods of one interval in one time zone: where each begins, and which one holds an instant."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pendulum
@@ -70,6 +70,12 @@ class Calendar:
     def is_period(self, bounds: Bounds) -> bool:
         """Whether the range is one whole period."""
         return self.holding(bounds.lower).bounds == bounds
+
+    def aligns(self, bounds: Bounds) -> bool:
+        """Whether the range begins and ends where periods do, or is one whole period of another interval: the interval was that once."""
+        if self.is_boundary(bounds.lower) and self.is_boundary(bounds.upper):
+            return True
+        return any(replace(self, interval=each).is_period(bounds) for each in Interval)
 
     def _period(self, label: datetime) -> Period:
         return Period(self.interval, label, Bounds(self._beginning(label), self._beginning(self.interval.following(label))))

@@ -3,12 +3,11 @@
 The plan asks them, and so does every operator that destroys, because an operator trusts no argument.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from include.partitioning.bounds import Bounds, KeyType
 from include.partitioning.calendar import Calendar, on_key_axis
-from include.partitioning.interval import Interval
 from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 
@@ -70,18 +69,10 @@ def _not_ordinary(partition: Partition) -> str | None:
 
 
 def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Partition) -> str | None:
-    """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves.
-
-    One whole period of another interval is in order: the policy's was another once, or the partitions were taken over.
-    """
+    """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves."""
     if partition.bounds is None or partition.bounds.is_open:
         return "its range is open; detach it by hand if it is to go"
-    if partition.ours:
-        return None
-    calendar = Calendar.of_key(policy.interval, table.key_type, policy.timezone)
-    if calendar.is_boundary(partition.bounds.lower) and calendar.is_boundary(partition.bounds.upper):
-        return None
-    if any(replace(calendar, interval=each).is_period(partition.bounds) for each in Interval):
+    if partition.ours or Calendar.of_key(policy.interval, table.key_type, policy.timezone).aligns(partition.bounds):
         return None
     return f"its bounds are not those of a {policy.interval.value} in {policy.timezone}, nor of another interval; detach it by hand if it is to go"
 

@@ -5,7 +5,6 @@ The configuration of 4.x and 5.x differs in its columns: what a version does not
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from include.partitioning.interval import Interval
@@ -118,6 +117,16 @@ class PartmanConfig:
         )
 
     @property
+    def our_interval(self) -> Interval | None:
+        """The interval of ours that its partitions are as long as, or None."""
+        return self.length.interval if self.length else None
+
+    @property
+    def our_retention(self) -> CalendarSpan | None:
+        """Its retention in ours, or None if there is none that a policy could have."""
+        return self.retention_length.span if self.retention_length else None
+
+    @property
     def key_is_encoded(self) -> bool:
         """Whether the key is text or a UUID with a time in it (5.2 and later)."""
         return "time_encoder" in self.others
@@ -141,13 +150,3 @@ def partman_name(table: str, ending: str) -> str:
     """What pg_partman calls a partition: the table's part is cut where the name would be too long, at a character."""
     suffix = f"_p{ending}"
     return table.encode()[: MAX_IDENTIFIER_BYTES - len(suffix.encode())].decode(errors="ignore") + suffix
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    """A partition whose name pg_partman would not have given it. `taken_by`: what has the right name already."""
-
-    partition: TableName
-    lower: datetime
-    name: str
-    taken_by: str | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from include.partitioning.cut_table import CutTable
 from include.partitioning.interval import Interval
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.partman import Installation, PartmanConfig
@@ -40,14 +41,14 @@ class Setting:
     why: str
 
 
-def settings(config: PartmanConfig, table: PartitionedTable, interval: Interval, zone: str) -> list[Setting]:
+def settings(config: PartmanConfig, cut: CutTable) -> list[Setting]:
     """The policy's keys, in the order in which they are written."""
     premake = min(config.premake, MOST_PREMADE)
     return [
-        Setting("table", str(table.name), "parent_table"),
-        Setting("partition_key", table.key, f"control: {config.control}"),
-        Setting("interval", interval.value, f"partition_interval: {config.interval}"),
-        Setting("timezone", zone, "the zone whose midnights bound the partitions"),
+        Setting("table", str(cut.table.name), "parent_table"),
+        Setting("partition_key", cut.table.key, f"control: {config.control}"),
+        Setting("interval", cut.interval.value, f"partition_interval: {config.interval}"),
+        Setting("timezone", cut.zone, "the zone whose midnights bound the partitions"),
         Setting("premake", premake, f"premake: {config.premake}"),
         *(
             [Setting("max_creates_per_run", premake + 1, "more than the usual 120, because premake is that high")]
@@ -55,16 +56,15 @@ def settings(config: PartmanConfig, table: PartitionedTable, interval: Interval,
             else []
         ),
         *_retention_settings(config),
-        *_default_setting(table),
-        Setting("schedule", _SCHEDULES.get(interval, "@monthly"), "how often the DAG runs"),
+        *_default_setting(cut.table),
+        Setting("schedule", _SCHEDULES.get(cut.interval, "@monthly"), "how often the DAG runs"),
     ]
 
 
 def _retention_settings(config: PartmanConfig) -> Iterator[Setting]:
-    span = config.retention_length.span if config.retention_length else None
-    if span is None:
+    if config.our_retention is None:
         return
-    yield Setting("retention", str(span), f"retention: {config.retention}")
+    yield Setting("retention", str(config.our_retention), f"retention: {config.retention}")
     if config.keep_table or config.retention_schema is not None:
         why = "retention_keep_table: true" if config.retention_schema is None else f"retention_schema: {config.retention_schema}"
         yield Setting("on_expiry", "detach", f"{why}; a detached partition stays as a table, and nothing is ever dropped")

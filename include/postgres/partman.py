@@ -1,15 +1,17 @@
 """Reading pg_partman's configuration, and the statements that stop it for a table and start it again. Nothing here runs these."""
 
-from collections.abc import Sequence
+from collections import Counter
 from typing import Any
 
 from psycopg import Connection, errors, sql
 from psycopg.rows import scalar_row
 
+from include.partitioning.cut_table import CutTable
 from include.partitioning.errors import CatalogMismatchError
+from include.partitioning.give_back import Rename
 from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
-from include.partitioning.partman import Installation, Length, PartmanConfig, Rename, as_partman_writes, partman_name
+from include.partitioning.partman import Installation, Length, PartmanConfig, as_partman_writes, partman_name
 from include.postgres import catalog
 from include.postgres.failures import translated
 from include.postgres.queries import row, rows
@@ -138,26 +140,19 @@ def rename_statement(rename: Rename) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} RENAME TO {}").format(named(rename.partition), sql.Identifier(rename.name))
 
 
-def renames(connection: Connection[Any], config: PartmanConfig, table: PartitionedTable, zone: str) -> list[Rename]:
-    """Partitions that have other names than pg_partman gives, oldest first, each with the name that it would have given.
-
-    :param zone: whose wall-clock time the names show.
-    """
-    bounded = [each for each in table.partitions if each.bounds is not None]
-    wanted = dict(zip(bounded, _names(connection, config, bounded, zone), strict=True))
-    changing = {each: name for each, name in wanted.items() if each.name.name != name}
-    taken = catalog.names_taken(connection, table.name.schema, list(changing.values()))
-    found = []
-    for each, name in changing.items():
-        assert each.bounds is not None  # noqa: S101 - DEFAULT was left out above; this is for the type checker
-        twice = list(wanted.values()).count(name) > 1
-        found.append(
-            Rename(each.name, each.bounds.lower, name, "another partition that begins in the same period" if twice else taken.get(name))
-        )
-    return found
+def renames(connection: Connection[Any], config: PartmanConfig, cut: CutTable) -> list[Rename]:
+    """Partitions that have other names than pg_partman gives, oldest first, each with the name that it would have given."""
+    wanted = _names(connection, config, cut)
+    changing = {partition: name for partition, name in wanted.items() if partition.name.name != name}
+    taken = catalog.names_taken(connection, config.table.schema, list(changing.values()))
+    counts = Counter(wanted.values())
+    twice = {name: "the name of another partition of the same period too" for name in changing.values() if counts[name] > 1}
+    return [Rename(partition.name, name, {**taken, **twice}.get(name)) for partition, name in changing.items()]
 
 
-def _names(connection: Connection[Any], config: PartmanConfig, partitions: Sequence[Partition], zone: str) -> list[str]:
-    moments = [each.bounds.lower for each in partitions if each.bounds is not None]
+def _names(connection: Connection[Any], config: PartmanConfig, cut: CutTable) -> dict[Partition, str]:
+    """By partition, what pg_partman calls one that begins where it does."""
+    moments = [each.bounds.lower for each in cut.bounded if each.bounds is not None]
+    zone = cut.calendar.timezone
     found = rows(connection, "partman_endings", zone=zone, format=config.name_format, moments=moments)
-    return [partman_name(config.table.name, each["ending"]) for each in found]
+    return {partition: partman_name(config.table.name, each["ending"]) for partition, each in zip(cut.bounded, found, strict=True)}

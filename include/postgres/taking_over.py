@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from include.partitioning.bounds import KeyType
+from include.partitioning.cut_table import CutTable
 from include.partitioning.errors import CatalogMismatchError, PolicyError
 from include.partitioning.expiry import Horizon
 from include.partitioning.interval import Interval
@@ -15,7 +16,7 @@ from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.partitioning.partman import Installation, PartmanConfig
 from include.partitioning.plan import Plan, make_plan
 from include.partitioning.policy import PartitionPolicy
-from include.partitioning.take_over import obstacles, obstacles_of_kind, timezone_of
+from include.partitioning.take_over import cut_of, obstacles, obstacles_of_kind
 from include.postgres import catalog
 from include.postgres.parity import differences
 from include.postgres.partman import find_installation, read_config, session_timezone
@@ -27,8 +28,7 @@ class Managed:
     """A table that pg_partman manages.
 
     :param table: None where the catalog has no such table, or one of a sort that this package does not know.
-    :param interval: of its partitions; None where this package has no word for it.
-    :param zone: whose midnights bound its partitions; None where that is not known.
+    :param cut: the table with what it is cut by; None where that is not known.
     :param obstacles: why it cannot be taken over, a sentence each.
     :param template_missing: whether the template table that it names is gone.
     :param template_ahead: what the template table has, and the newest partition has not.
@@ -37,8 +37,7 @@ class Managed:
     installation: Installation
     config: PartmanConfig
     table: PartitionedTable | None
-    interval: Interval | None
-    zone: str | None
+    cut: CutTable | None
     obstacles: tuple[str, ...]
     template_missing: bool = False
     template_ahead: tuple[str, ...] = ()
@@ -52,24 +51,21 @@ def look_at_table(connection: Connection[Any], name: TableName, zone: str | None
     """
     installation = find_installation(connection)
     config = read_config(connection, installation, name)
-    interval = config.length.interval if config.length else None
     try:
         # The catalog must agree with what pg_partman says; the longest interval goes with every type of key.
-        table = catalog.read_table(
-            connection, PartitionPolicy(table=name, partition_key=config.control, interval=interval or Interval.YEAR)
-        )
+        asked = PartitionPolicy(table=name, partition_key=config.control, interval=config.our_interval or Interval.YEAR)
+        table = catalog.read_table(connection, asked)
     except CatalogMismatchError as error:
-        return Managed(installation, config, None, interval, None, (*obstacles_of_kind(config), str(error)))
-    found = timezone_of(config, table, _zones(connection, table, zone))
+        return Managed(installation, config, None, None, (*obstacles_of_kind(config), str(error)))
+    cut = cut_of(config, table, _zones(connection, table, zone))
     relation = catalog.relation(connection, table.oid)
-    against = obstacles(config, table, found, is_partition=relation is not None and relation.attached)
+    against = obstacles(config, table, cut, is_partition=relation is not None and relation.attached)
     template = _template(connection, config)
     return Managed(
         installation,
         config,
         table,
-        interval,
-        found,
+        cut,
         tuple(against),
         template_missing=config.template is not None and template is None,
         template_ahead=_ahead(connection, table, template) if template else (),

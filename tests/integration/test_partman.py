@@ -10,7 +10,6 @@ import pytest
 
 from include.partitioning.config import load_policies
 from include.partitioning.names import TableName
-from include.partitioning.partition import PartitionedTable
 from include.partitioning.policy import PartitionPolicy
 from include.postgres.partman import renames
 from include.postgres.session import prepare_to_read
@@ -156,9 +155,9 @@ def assert_named_by_partman(managed: Lifecycle) -> None:
     with managed.connect() as connection:
         prepare_to_read(connection, "test", LONGEST_LOOK)
         found = look_at_table(connection, TableName("app", "events"))
-        assert isinstance(found.table, PartitionedTable)
-        assert renames(connection, found.config, found.table, "UTC") == []
-        bounded = [(each.name.name, each.bounds.lower) for each in found.table.partitions if each.bounds]
+        assert found.cut is not None
+        assert renames(connection, found.config, found.cut) == []
+        bounded = [(each.name.name, each.bounds.lower) for each in found.cut.bounded if each.bounds]
     for name, lower in bounded:
         assert managed.value("SELECT partition_table FROM partman.show_partition_name('app.events', %s::timestamptz::text)", lower) == name
 
