@@ -6,6 +6,7 @@ The exit status is 1 if the table cannot be taken over, or given back.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,12 +27,15 @@ from include.partitioning.take_over_remarks import remarks
 from include.partitioning.take_over_text import described, first_run_lines, heading, steps
 from include.postgres import catalog
 from include.postgres.failures import translated
-from include.postgres.partman import rename_statement, renames, run_statement, start_statement, stop_statement
+from include.postgres.partman import owner_statement, rename_statement, renames, run_statement, start_statement, stop_statement
 from include.postgres.session import prepare_to_read
 from include.postgres.taking_over import Managed, first_run, look_at_table
 
 LONGEST_LOOK = timedelta(minutes=1)
 """For each statement."""
+
+_GIVE_WAY, _RESET = "SET lock_timeout = '100ms';", "RESET lock_timeout;"
+"""Around statements behind which others queue while they wait."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +78,7 @@ def _taken_over(connection: psycopg.Connection[Any], found: Managed, out: Path |
     text = policy_file(found.config, found.installation, settings(found.config, cut))
     policy = _checked(connection, text)
     parts = [
-        heading("to know", remarks(found.config, cut, found.template_ahead)),
+        heading("to know", remarks(found.config, cut, found.around)),
         heading("the first run, if it were now,", first_run_lines(first_run(connection, policy, cut.table), policy.on_expiry.value)),
         f"the policy\n\n{text}" if out is None else f'the policy is written to "{_written(text, out)}"\n',
         _steps_of_taking_over(connection, found, policy, out),
@@ -108,22 +112,21 @@ def _written(text: str, file: Path) -> Path:
 
 
 def _steps_of_taking_over(connection: psycopg.Connection[Any], found: Managed, policy: PartitionPolicy, out: Path | None) -> str:
-    file = out or "FILE"
-    name = found.config.table
+    name, of_others = found.config.table, [partition for partition, _ in found.around.of_others]
+    owner = found.table.owner if found.table else ""
+    owning = [_GIVE_WAY, *(f"{owner_statement(each, owner).as_string(connection)};" for each in of_others), _RESET]
     stop = stop_statement(found.installation, name).as_string(connection)
     return steps(
         "to do",
         [
-            ("complete the policy, and check it", [f"python -m include.check_policies {file} --database DSN"]),
-            (
-                "stop pg_partman for this table; a job that calls run_maintenance with its name would go on all the same",
-                [f"{stop};"],
-            ),
+            ("complete the policy, and check it", [f"python -m include.check_policies {out or 'FILE'} --database DSN"]),
+            *([("give these partitions to the owner of the table", owning)] if of_others else []),
+            ("stop pg_partman for this table; a job that calls run_maintenance with its name would go on all the same", [f"{stop};"]),
             (
                 f"put the file where PARTITION_POLICIES points to, trigger the DAG {policy.dag_id} with dry_run, read its log, unpause it",
                 [],
             ),
-            ("the way back, at any time", [f"python -m include.take_over --back --database DSN '{name}'"]),
+            ("the way back, at any time", [f"python -m include.take_over --back --database DSN {shlex.quote(str(name))}"]),
         ],
     )
 
@@ -135,7 +138,7 @@ def _given_back(connection: psycopg.Connection[Any], found: Managed) -> str:
     """
     cut = _cut(found, "it cannot be given back")
     changes = renames(connection, found.config, cut)
-    against = obstacles_to_giving_back(found.config, cut, changes, template_missing=found.template_missing)
+    against = obstacles_to_giving_back(found.config, cut, changes, template_missing=found.around.template_missing)
     if against:
         raise CatalogMismatchError(heading("it cannot be given back as it is", against).rstrip())
     known = heading("to know", remarks_on_giving_back(found.config, cut))
@@ -146,9 +149,9 @@ def _steps_of_giving_back(connection: psycopg.Connection[Any], found: Managed, c
     name = found.config.table
     start = [start_statement(found.installation, name), run_statement(found.installation, name)]
     renaming = [
-        "SET lock_timeout = '100ms';",
+        _GIVE_WAY,
         *(f"{rename_statement(each).as_string(connection)};" for each in changes),
-        "RESET lock_timeout;",
+        _RESET,
     ]
     naming = ("give these partitions the names that pg_partman gives; if one does not get its lock in time, run it again", renaming)
     return steps(

@@ -1,16 +1,33 @@
-"""A table and what its partitions are cut by, as somebody else has cut them."""
+"""A table as somebody else has left it: what its partitions are cut by, and what is around it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from include.partitioning.calendar import Calendar
 from include.partitioning.interval import Interval
+from include.partitioning.names import TableName
 from include.partitioning.partition import Partition, PartitionedTable
 
 
 def bounded_partitions(table: PartitionedTable) -> list[Partition]:
     """Those with a beginning and an end, oldest first."""
     return [each for each in table.partitions if each.bounds is not None and not each.bounds.is_open]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What there is around a table that somebody else has looked after.
+
+    :param template_missing: whether the template table that is named is gone.
+    :param template_ahead: what the template table has, and the newest partition has not.
+    :param kept: tables beside it that look like former partitions, as pg_partman leaves them with `retention_keep_table`.
+    :param of_others: partitions that belong to somebody else than the table, each with whom.
+    """
+
+    template_missing: bool = False
+    template_ahead: tuple[str, ...] = ()
+    kept: tuple[TableName, ...] = ()
+    of_others: tuple[tuple[TableName, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

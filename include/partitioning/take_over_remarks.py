@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
-from include.partitioning.cut_table import CutTable
-from include.partitioning.names import fitted
+from include.partitioning.cut_table import Around, CutTable
+from include.partitioning.names import TableName, fitted
 from include.partitioning.partman import PartmanConfig
 from include.partitioning.take_over_policy import MOST_PREMADE
 
 _SHOWN = 3
 
 
-def remarks(config: PartmanConfig, cut: CutTable, template_ahead: Sequence[str] = ()) -> list[str]:
-    """A sentence each.
-
-    :param template_ahead: what the template table has, and the newest partition has not.
-    """
+def remarks(config: PartmanConfig, cut: CutTable, around: Around) -> list[str]:
+    """A sentence each."""
     return [
         *_of_partitions(cut),
-        *_of_making(config, template_ahead),
+        *_of_making(config),
+        *_of_surroundings(around),
         *_of_retention(config),
         *_of_others(config),
     ]
@@ -33,18 +31,31 @@ def _of_partitions(cut: CutTable) -> Iterator[str]:
     yield f'the next partition is called "{name}"; those that are there keep their names, by which nothing is decided'
 
 
-def _of_making(config: PartmanConfig, template_ahead: Sequence[str]) -> Iterator[str]:
+def _of_making(config: PartmanConfig) -> Iterator[str]:
     if not config.infinite:
         yield "pg_partman makes partitions as rows come in; this package keeps premake of them ready after today's, rows or no rows"
     if config.premake > MOST_PREMADE:
         yield f"premake is {config.premake}; a policy keeps at most {MOST_PREMADE} ready"
     if config.template is not None:
         yield f'the template table "{config.template}" is not read: a new partition has what the newest one has, of indexes and keys too'
-    if template_ahead:
+
+
+def _of_surroundings(around: Around) -> Iterator[str]:
+    if around.template_ahead:
         yield (
-            f"the template table has what the newest partition has not, so new ones will lack it: {', '.join(template_ahead)}; "
+            f"the template table has what the newest partition has not, so new ones will lack it: {', '.join(around.template_ahead)}; "
             "add it to the newest partition if they are to have it"
         )
+    if around.kept:
+        yield f"beside it: {_counted(around.kept, 'former partition')}; no policy reaches them: attach what is to be archived, drop what is not"
+    if around.of_others:
+        names = [name for name, _ in around.of_others]
+        yield f"{_counted(names, 'partition')} of others than the owner of the table, as whom partitions are detached and dropped"
+
+
+def _counted(names: Sequence[TableName], what: str) -> str:
+    shown = ", ".join(f'"{name}"' for name in names[:_SHOWN])
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} ({shown}{', …' if names[_SHOWN:] else ''})"
 
 
 def _of_retention(config: PartmanConfig) -> Iterator[str]:

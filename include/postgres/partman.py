@@ -140,6 +140,11 @@ def rename_statement(rename: Rename) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} RENAME TO {}").format(named(rename.partition), sql.Identifier(rename.name))
 
 
+def owner_statement(partition: TableName, owner: str) -> sql.Composed:
+    """ACCESS EXCLUSIVE on the partition for a moment (manual, ALTER TABLE)."""
+    return sql.SQL("ALTER TABLE {} OWNER TO {}").format(named(partition), sql.Identifier(owner))
+
+
 def renames(connection: Connection[Any], config: PartmanConfig, cut: CutTable) -> list[Rename]:
     """Partitions that have other names than pg_partman gives, oldest first, each with the name that it would have given."""
     wanted = _names(connection, config, cut)

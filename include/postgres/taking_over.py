@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from include.partitioning.bounds import KeyType
-from include.partitioning.cut_table import CutTable
+from include.partitioning.cut_table import Around, CutTable
 from include.partitioning.errors import CatalogMismatchError, PolicyError
 from include.partitioning.expiry import Horizon
 from include.partitioning.interval import Interval
@@ -20,7 +20,8 @@ from include.partitioning.take_over import cut_of, obstacles, obstacles_of_kind
 from include.postgres import catalog
 from include.postgres.parity import differences
 from include.postgres.partman import find_installation, read_config, session_timezone
-from include.postgres.queries import row
+from include.postgres.queries import row, rows
+from include.postgres.strays import former_partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,6 @@ class Managed:
     :param table: None where the catalog has no such table, or one of a sort that this package does not know.
     :param cut: the table with what it is cut by; None where that is not known.
     :param obstacles: why it cannot be taken over, a sentence each.
-    :param template_missing: whether the template table that it names is gone.
-    :param template_ahead: what the template table has, and the newest partition has not.
     """
 
     installation: Installation
@@ -39,8 +38,7 @@ class Managed:
     table: PartitionedTable | None
     cut: CutTable | None
     obstacles: tuple[str, ...]
-    template_missing: bool = False
-    template_ahead: tuple[str, ...] = ()
+    around: Around
 
 
 def look_at_table(connection: Connection[Any], name: TableName, zone: str | None = None) -> Managed:
@@ -56,19 +54,21 @@ def look_at_table(connection: Connection[Any], name: TableName, zone: str | None
         asked = PartitionPolicy(table=name, partition_key=config.control, interval=config.our_interval or Interval.YEAR)
         table = catalog.read_table(connection, asked)
     except CatalogMismatchError as error:
-        return Managed(installation, config, None, None, (*obstacles_of_kind(config), str(error)))
+        return Managed(installation, config, None, None, (*obstacles_of_kind(config), str(error)), Around())
     cut = cut_of(config, table, _zones(connection, table, zone))
     relation = catalog.relation(connection, table.oid)
     against = obstacles(config, table, cut, is_partition=relation is not None and relation.attached)
+    return Managed(installation, config, table, cut, tuple(against), _around(connection, config, table))
+
+
+def _around(connection: Connection[Any], config: PartmanConfig, table: PartitionedTable) -> Around:
     template = _template(connection, config)
-    return Managed(
-        installation,
-        config,
-        table,
-        cut,
-        tuple(against),
+    others = rows(connection, "partitions_of_others", parent=table.oid)
+    return Around(
         template_missing=config.template is not None and template is None,
         template_ahead=_ahead(connection, table, template) if template else (),
+        kept=tuple(former_partitions(connection, table)),
+        of_others=tuple((TableName(each["schema"], each["name"]), each["owner"]) for each in others),
     )
 
 

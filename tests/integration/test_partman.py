@@ -126,6 +126,25 @@ def test_what_the_template_table_has_and_the_newest_partition_has_not_is_said(
     assert "so new ones will lack it: index btree (note); add it to the newest partition" in capsys.readouterr().out
 
 
+def test_what_pg_partman_kept_and_what_belongs_to_others_is_said_and_mended(managed: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    manage(managed, retention="2 months")
+    managed.sql("SELECT partman.run_maintenance()")  # which detaches four, and keeps them
+    managed.sql("CREATE ROLE partman_of_tests; GRANT ALL ON SCHEMA app TO partman_of_tests")
+    try:
+        newest = managed.partitions()[-1]
+        managed.sql(f"ALTER TABLE app.{newest} OWNER TO partman_of_tests")
+        assert main(["app.events", "--database", managed.uri]) == 0
+        said = capsys.readouterr().out
+        assert "beside it: 4 former partitions (" in said
+        assert f'1 partition ("app.{newest}") of others than the owner of the table' in said
+        for statement in statements(said):
+            managed.sql(statement)
+        assert main(["app.events", "--database", managed.uri]) == 0
+        assert "of others than" not in capsys.readouterr().out
+    finally:
+        managed.sql("DROP OWNED BY partman_of_tests; DROP ROLE partman_of_tests")
+
+
 @pytest.mark.parametrize("interval", LENGTHS)
 def test_after_the_way_back_pg_partman_goes_on(
     managed: Lifecycle, tmp_path: Path, capsys: pytest.CaptureFixture[str], interval: str

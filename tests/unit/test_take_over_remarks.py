@@ -2,16 +2,19 @@
 
 import pytest
 
+from include.partitioning.cut_table import Around
 from include.partitioning.interval import Interval
+from include.partitioning.names import TableName
 from include.partitioning.partman import Length, PartmanConfig
 from include.partitioning.take_over_remarks import remarks
 from tests.unit.partman_tables import YEARS, config, cut, part
 
+OLD = TableName("core", "sessions_p2020_01")
 ALWAYS = ['the next partition is called "sessions_p202612"; those that are there keep their names, by which nothing is decided']
 
 
 def test_of_a_table_that_goes_on_as_it_was_only_the_next_name_is_said() -> None:
-    assert remarks(config(infinite_time_partitions=True, retention_length=YEARS), cut()) == ALWAYS
+    assert remarks(config(infinite_time_partitions=True, retention_length=YEARS), cut(), Around()) == ALWAYS
 
 
 @pytest.mark.parametrize(
@@ -34,16 +37,24 @@ def test_of_a_table_that_goes_on_as_it_was_only_the_next_name_is_said() -> None:
     ],
 )
 def test_what_will_be_otherwise_is_said(said: PartmanConfig, remark: str) -> None:
-    assert any(remark in each for each in remarks(said, cut()))
+    assert any(remark in each for each in remarks(said, cut(), Around()))
 
 
-def test_what_the_template_table_is_ahead_in_is_named() -> None:
-    assert any("lack it: index btree (note); add it" in each for each in remarks(config(), cut(), ["index btree (note)"]))
+@pytest.mark.parametrize(
+    ("around", "remark"),
+    [
+        (Around(template_ahead=("index btree (note)",)), "lack it: index btree (note); add it"),
+        (Around(kept=(OLD,)), 'beside it: 1 former partition ("core.sessions_p2020_01"); no policy reaches them'),
+        (Around(of_others=((OLD, "partman"),)), '1 partition ("core.sessions_p2020_01") of others than the owner of the table'),
+    ],
+)
+def test_what_is_around_it_is_named(around: Around, remark: str) -> None:
+    assert any(remark in each for each in remarks(config(), cut(), around))
 
 
 def test_partitions_that_will_never_expire_are_named() -> None:
     odd = [part(f"2026-0{month}-02", f"2026-0{month}-09T01:00") for month in range(1, 6)]
     whole = [part("2026-10-01", "2026-11-01"), part("2026-11-01", "2026-11-02"), part("2026-11-02", "2026-12-01")]
-    found = remarks(config(), cut(*odd, *whole, interval=Interval.MONTH))[0]
+    found = remarks(config(), cut(*odd, *whole, interval=Interval.MONTH), Around())[0]
     assert found.startswith("6 partitions never expire")
     assert found.endswith("and 3 more")
