@@ -113,6 +113,7 @@ def test_new_partitions_have_what_the_template_table_gave_to_the_others(managed:
     assert [each["text"] for each in found] == ["PRIMARY KEY (id)"]
     assert managed.value("SELECT reloptions FROM pg_class WHERE oid = %s::regclass", created) == ["autovacuum_enabled=off"]
     assert managed.value("SELECT count(*) FROM pg_index WHERE indrelid = %s::regclass", created) == 2
+    assert managed.sql("SELECT detail FROM partition_lifecycle.event WHERE action = 'create' AND outcome = 'differs'") == []
 
 
 def test_what_the_template_table_has_and_the_newest_partition_has_not_is_said(

@@ -215,3 +215,23 @@ def test_a_role_that_may_not_look_is_told_what_it_needs(
         assert "maintains" in findings(managed, capsys)[0]
     finally:
         managed.sql("DROP OWNED BY looks_no_further; DROP ROLE looks_no_further")
+
+
+def test_a_name_that_the_first_run_would_need_and_something_has_is_said(managed: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    now = managed.value("SELECT now() AT TIME ZONE 'UTC'")
+    name = f"events_p{now.year + 1}{now.month:02}"
+    managed.sql(f"CREATE TABLE app.{name} (id integer)")
+    said = saying(configured(managed, premake=12), capsys)
+    assert f'"app.{name}" cannot be created: the name is taken by an ordinary table' in said
+
+
+def test_of_many_former_partitions_the_plan_names_some_and_counts_the_others(
+    managed: Lifecycle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for month in range(1, 10):
+        managed.sql(f"CREATE TABLE app.events_p2020_0{month} (LIKE app.events)")
+    assert "beside it: 9 former partitions (" in saying(managed, capsys)
+    managed.plan()
+    said = capsys.readouterr().out
+    assert said.count("is no partition, but has the columns of") == 5
+    assert 'and 4 more such tables beside "app.events"' in said
