@@ -9,7 +9,7 @@ VERSIONS ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale bench-indexes check-policies alarm schema
+.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale bench-indexes check-policies alarm take-over schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -91,6 +91,9 @@ check-policies: $(VENV)/.demo-ready  ## check the policy files; DATABASE=postgre
 
 alarm: $(VENV)/.demo-ready  ## is every table with a policy looked after? DATABASE=postgresql://… says where they are
 	@$(RUN) -m include.alarm $(if $(DATABASE),--database "$(DATABASE)")
+
+take-over: $(VENV)/.demo-ready  ## a policy for a table that pg_partman manages; TABLE=core.sessions DATABASE=postgresql://… TIMEZONE=UTC OUT=policy.yaml BACK=1
+	@$(RUN) -m include.take_over $(if $(DATABASE),--database "$(DATABASE)") $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(OUT),--out "$(OUT)") $(if $(BACK),--back) '$(TABLE)'
 
 schema: $(VENV)/.demo-ready  ## write the JSON Schema of policy files anew
 	$(RUN) -m include.check_policies --schema > include/policies/policy.schema.json

@@ -56,6 +56,11 @@ class Bounds:
         if self.lower >= self.upper:
             raise ValueError(f"an empty range: [{self.lower}, {self.upper})")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has no beginning or no end."""
+        return self.lower == BEGINNING or self.upper == END
+
     def holds(self, moment: datetime) -> bool:
         """Whether `moment` lies in the range."""
         return self.lower <= moment < self.upper

@@ -1,7 +1,7 @@
 """Periods of one interval in one time zone: where each begins, and which one holds an instant."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pendulum
@@ -12,10 +12,16 @@ from include.partitioning.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One desired partition: its label (naive wall-clock beginning) and its bounds on the key's axis."""
+    """One desired partition: its interval, its label (naive wall-clock beginning) and its bounds on the key's axis."""
 
+    interval: Interval
     label: datetime
     bounds: Bounds
+
+    @property
+    def suffix(self) -> str:
+        """What the name of its partition ends in."""
+        return self.interval.suffix(self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,18 @@ class Calendar:
         """Whether some period begins exactly at `moment`."""
         return self.holding(moment).bounds.lower == moment
 
+    def is_period(self, bounds: Bounds) -> bool:
+        """Whether the range is one whole period."""
+        return self.holding(bounds.lower).bounds == bounds
+
+    def aligns(self, bounds: Bounds) -> bool:
+        """Whether the range begins and ends where periods do, or is one whole period of another interval: the interval was that once."""
+        if self.is_boundary(bounds.lower) and self.is_boundary(bounds.upper):
+            return True
+        return any(replace(self, interval=each).is_period(bounds) for each in Interval)
+
     def _period(self, label: datetime) -> Period:
-        return Period(label, Bounds(self._beginning(label), self._beginning(self.interval.following(label))))
+        return Period(self.interval, label, Bounds(self._beginning(label), self._beginning(self.interval.following(label))))
 
     def _beginning(self, label: datetime) -> datetime:
         return instant_of(label, self.timezone)

@@ -7,13 +7,13 @@ from functools import reduce
 from itertools import takewhile
 from operator import add
 
-from include.partitioning.bounds import Bounds
 from include.partitioning.calendar import Calendar, Period
 from include.partitioning.choices import DefaultPartition
 from include.partitioning.expiry import Horizon
 from include.partitioning.missing import end_of_wanted, name_of_piece, possible_names_of_piece
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, PartitionedTable
+from include.partitioning.pieces import Cutter, Piece
 from include.partitioning.plan import Create
 from include.partitioning.policy import PartitionPolicy
 
@@ -53,7 +53,7 @@ class PeriodRows:
 
     period: Period
     group: KeyGroup
-    free: tuple[Bounds, ...]
+    free: tuple[Piece, ...]
     expired: bool
 
 
@@ -92,12 +92,14 @@ def sort_out(
     calendar = Calendar.of_key(policy.interval, table.key_type, policy.timezone)
     end = end_of_wanted(policy, calendar, horizon)
     covered = [each.bounds for each in table.partitions if each.bounds is not None]
+    cutter = Cutter(calendar, covered)
     waiting = [each.bounds for each in detached if each.found_as is not None and not each.attached]
     movable: list[PeriodRows] = []
     away: list[KeyGroup] = []
     later: list[KeyGroup] = []
     for period, group in _by_period(calendar, contents.groups).items():
-        free = tuple(each for each in period.bounds.minus(covered) if not any(each.overlaps(other) for other in waiting))
+        uncovered = (piece for part in period.bounds.minus(covered) for piece in cutter.pieces(period, part))
+        free = tuple(piece for piece in uncovered if not any(piece.bounds.overlaps(other) for other in waiting))
         if period.bounds.lower >= end:
             later.append(group)
         elif free:
@@ -107,18 +109,18 @@ def sort_out(
     return SortedRows(table.default.name, tuple(movable), _together(away), _together(later), contents.nowhere)
 
 
-def possible_names_for(policy: PartitionPolicy, table: PartitionedTable, found: SortedRows) -> list[str]:
+def possible_names_for(table: PartitionedTable, found: SortedRows) -> list[str]:
     """Every name that `creates_for` may give."""
-    return [name for each in found.movable for bounds in each.free for name in possible_names_of_piece(policy, table, each.period, bounds)]
+    return [name for each in found.movable for piece in each.free for name in possible_names_of_piece(table, piece)]
 
 
-def creates_for(policy: PartitionPolicy, table: PartitionedTable, found: SortedRows, taken_names: Mapping[str, str]) -> Iterator[Create]:
+def creates_for(table: PartitionedTable, found: SortedRows, taken_names: Mapping[str, str]) -> Iterator[Create]:
     """Partitions for the rows that can be moved, oldest first."""
     for each in found.movable:
         reason = f"{each.group} in DEFAULT" + ("; past retention" if each.expired else "")
-        for bounds in each.free:
-            name = name_of_piece(policy, table, each.period, bounds, whole=len(each.free) == 1, taken=taken_names)
-            yield Create(name, bounds, reason, taken_names.get(name.name))
+        for piece in each.free:
+            name = name_of_piece(table, piece, alone=len(each.free) == 1, taken=taken_names)
+            yield Create(name, piece.bounds, reason, taken_names.get(name.name))
 
 
 def findings_of(policy: PartitionPolicy, found: SortedRows) -> list[str]:

@@ -6,7 +6,7 @@ The plan asks them, and so does every operator that destroys, because an operato
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType
+from include.partitioning.bounds import Bounds, KeyType
 from include.partitioning.calendar import Calendar, on_key_axis
 from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.partitioning.policy import PartitionPolicy
@@ -70,14 +70,11 @@ def _not_ordinary(partition: Partition) -> str | None:
 
 def _misaligned(policy: PartitionPolicy, table: PartitionedTable, partition: Partition) -> str | None:
     """A range that does not begin and end where periods do was not made for this policy, unless we clipped it ourselves."""
-    if partition.bounds is None or partition.bounds.lower == BEGINNING or partition.bounds.upper == END:
+    if partition.bounds is None or partition.bounds.is_open:
         return "its range is open; detach it by hand if it is to go"
-    if partition.ours:
+    if partition.ours or Calendar.of_key(policy.interval, table.key_type, policy.timezone).aligns(partition.bounds):
         return None
-    calendar = Calendar.of_key(policy.interval, table.key_type, policy.timezone)
-    if calendar.is_boundary(partition.bounds.lower) and calendar.is_boundary(partition.bounds.upper):
-        return None
-    return f"its bounds are not those of a {policy.interval.value} in {policy.timezone}; detach it by hand if it is to go"
+    return f"its bounds are not those of a {policy.interval.value} in {policy.timezone}, nor of another interval; detach it by hand if it is to go"
 
 
 def _last(table: PartitionedTable, partition: Partition) -> str | None:

@@ -51,7 +51,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class PartitionedTable:
-    """The parent, with its partitions in the order of their lower bounds, DEFAULT last."""
+    """The parent, with its partitions in the order of their lower bounds, DEFAULT last.
+
+    :param partman_schema: where pg_partman's configuration is, whichever tables that names; None if it is not in this database.
+    """
 
     name: TableName
     oid: int
@@ -61,6 +64,7 @@ class PartitionedTable:
     cluster: Cluster
     server_version: int
     partitions: tuple[Partition, ...]
+    partman_schema: str | None = None
 
     @property
     def default(self) -> Partition | None:

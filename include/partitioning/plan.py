@@ -15,6 +15,7 @@ from include.partitioning.expiry import Horizon, why_kept
 from include.partitioning.missing import missing_pieces, name_of_piece
 from include.partitioning.names import TableName
 from include.partitioning.partition import DetachedPartition, Partition, PartitionedTable
+from include.partitioning.pieces import Piece
 from include.partitioning.policy import MOST_MAPPED, PartitionPolicy
 
 
@@ -100,15 +101,15 @@ def _creates(
     for period, free in missing_pieces(policy, table.key_type, existing, horizon):
         if len(creates) > policy.max_creates_per_run:
             break  # it is too many already; a typo of some centuries would take minutes to count
-        if free != [period.bounds]:
+        if [piece.bounds for piece in free] != [period.bounds]:
             findings.append(_clip_finding(period, free, existing))
-        for bounds in free:
-            away = next((partition for partition in waiting if partition.bounds.overlaps(bounds)), None)
+        for piece in free:
+            away = next((partition for partition in waiting if partition.bounds.overlaps(piece.bounds)), None)
             if away is not None:
-                findings.append(f'{bounds} is not created again: "{away.name}" was detached from it and still exists')
+                findings.append(f'{piece.bounds} is not created again: "{away.name}" was detached from it and still exists')
                 continue
-            name = name_of_piece(policy, table, period, bounds, whole=len(free) == 1, taken=taken_names)
-            creates.append(Create(name, bounds, _reason(bounds, horizon.reference), taken_names.get(name.name)))
+            name = name_of_piece(table, piece, alone=len(free) == 1, taken=taken_names)
+            creates.append(Create(name, piece.bounds, _reason(piece.bounds, horizon.reference), taken_names.get(name.name)))
     return creates, findings
 
 
@@ -118,11 +119,11 @@ def _reason(bounds: Bounds, now: datetime) -> str:
     return "upcoming" if bounds.lower > now else "closes a gap"
 
 
-def _clip_finding(period: Period, free: Sequence[Bounds], existing: Sequence[Partition]) -> str:
+def _clip_finding(period: Period, free: Sequence[Piece], existing: Sequence[Partition]) -> str:
     others = [
         f'"{partition.name}" {partition.bounds}' for partition in existing if partition.bounds and partition.bounds.overlaps(period.bounds)
     ]
-    return f"{period.bounds} is covered in part by {', '.join(others)}: clipped to {', '.join(map(str, free))}"
+    return f"{period.bounds} is covered in part by {', '.join(others)}: clipped to {', '.join(str(piece.bounds) for piece in free)}"
 
 
 def _expires(

@@ -14,8 +14,7 @@ from include.partitioning.bounds import BEGINNING, END, Bounds, KeyType
 from include.partitioning.calendar import Calendar
 from include.partitioning.errors import ReshapeRefusedError
 from include.partitioning.expiry import Horizon
-from include.partitioning.missing import end_of_wanted, possible_names_of_piece
-from include.partitioning.names import TableName
+from include.partitioning.missing import end_of_wanted, name_of_period
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.plan import Create
 from include.partitioning.policy import PartitionPolicy
@@ -98,7 +97,7 @@ def wanted_partitions(
         )
     return tuple(
         Create(
-            TableName(table.name.schema, possible_names_of_piece(policy, table, period, period.bounds)[0]),
+            name_of_period(table, period),
             period.bounds,
             "upcoming" if period.bounds.lower > horizon.reference else "rows of the table that was",
         )

@@ -60,6 +60,7 @@ def read_table(connection: Connection[Any], policy: PartitionPolicy, noted: Note
         cluster,
         connection.info.server_version,
         partitions,
+        found["partman_schema"],
     )
 
 

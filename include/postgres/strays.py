@@ -1,6 +1,7 @@
 """What lies about and is nobody's that the ledger knows: said with what a person can do about it, never touched."""
 
 import re
+from itertools import islice
 from typing import Any
 
 from psycopg import Connection, sql
@@ -12,7 +13,10 @@ from include.postgres.incomplete_indexes import IncompleteIndex, incomplete_inde
 from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import RestoredTable
 from include.postgres.leftovers import leftovers
-from include.postgres.queries import rows
+from include.postgres.queries import Row, rows
+
+_NAMED = 5
+"""Former partitions that are named: pg_partman can leave one for every month of a decade."""
 
 
 def stray_findings(connection: Connection[Any], ledger: Ledger, table: PartitionedTable) -> list[str]:
@@ -37,13 +41,21 @@ def forgotten_tables(connection: Connection[Any], ledger: Ledger, table: Partiti
     They have the very columns of the parent, and beside those either the name of a partition or a CHECK on the key that says what it held.
     Columns alone would name every copy that somebody made with LIKE; names alone every table that is called alike.
     """
-    named_like = f"^{re.escape(table.name.name)}_p[0-9]{{4}}"
-    found = rows(connection, "former_partitions", parent=table.oid, key=table.key, named_like=named_like)
+    found = former_partitions(connection, table)
     if not found:
         return []
     oids, elsewhere = ledger.known_tables(table.cluster)
-    candidates = [(each, TableName(each["schema"], each["name"])) for each in found if each["oid"] not in oids]
-    return [_forgotten(table, name, each["bounds"]) for each, name in candidates if str(name) not in elsewhere]
+    unknown = {name: each for name, each in found.items() if each["oid"] not in oids and str(name) not in elsewhere}
+    said = [_forgotten(table, name, each["bounds"]) for name, each in islice(unknown.items(), _NAMED)]
+    more = len(unknown) - len(said)
+    return [*said, f'and {more} more such tables beside "{table.name}"'] if more else said
+
+
+def former_partitions(connection: Connection[Any], table: PartitionedTable) -> dict[TableName, Row]:
+    """Tables beside this one that look like former partitions of it, whatever the ledger says of them."""
+    named_like = f"^{re.escape(table.name.name)}_p[0-9]{{4}}"
+    found = rows(connection, "former_partitions", parent=table.oid, key=table.key, named_like=named_like)
+    return {TableName(each["schema"], each["name"]): each for each in found}
 
 
 def _forgotten(table: PartitionedTable, name: TableName, bounds: str | None) -> str:

@@ -40,5 +40,5 @@ def sorted_rows(step: Step, default: Partition, longest: timedelta) -> SortedRow
 
 def creates_from(step: Step, found: SortedRows) -> Iterator[Create]:
     """Partitions that rows of DEFAULT can be moved to."""
-    names = catalog.names_taken(step.connection, step.table.name.schema, possible_names_for(step.policy, step.table, found))
-    return creates_for(step.policy, step.table, found, names)
+    names = catalog.names_taken(step.connection, step.table.name.schema, possible_names_for(step.table, found))
+    return creates_for(step.table, found, names)

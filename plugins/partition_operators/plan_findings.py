@@ -6,6 +6,7 @@ from include.partitioning.server_faults import why_no_concurrent_index
 from include.partitioning.target import Target
 from include.postgres.detaching import why_not
 from include.postgres.parity import upcoming_findings
+from include.postgres.partman import maintenance_finding
 from include.postgres.preflight import replicas, waits_ahead
 from include.postgres.privileges import findings, lacking_privileges
 from include.postgres.references import blocked_detaches
@@ -18,7 +19,8 @@ from partition_operators.run_alerts import unusable_alerts
 
 def findings_beside(step: Step, plan: Plan) -> list[str]:
     """One sentence each; what stops something comes first."""
-    stops = [*why_nothing_goes(step), *_server(step, plan), *_privileges(step, plan), *_references(step, plan)]
+    rival = maintenance_finding(step.connection, step.table)
+    stops = [*why_nothing_goes(step), *rival, *_server(step, plan), *_privileges(step, plan), *_references(step, plan)]
     strays = stray_findings(step.connection, step.ledger, step.table)
     around = [*_surroundings(step, plan), *_differences(step, plan)]
     return [*stops, *unusable_alerts(step.policy), *_publications(step, plan), *default_findings(step), *_ledger(step), *strays, *around]

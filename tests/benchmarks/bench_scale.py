@@ -19,6 +19,7 @@ import psycopg
 
 from demo import local_airflow
 from demo.embedded_postgres import running
+from tests import partman_server
 from tests.benchmarks import scale_parsing
 
 SECTIONS = ("parse", "many", "one", "ledger", "partman")
@@ -86,16 +87,16 @@ def parsing(folder: Path, policies: int, rounds: int) -> None:
 
 def partman(folder: Path, rounds: int, partitions: int = 100) -> None:
     """Side by side, alternated."""
-    from tests.benchmarks import scale_partman  # Airflow reads its settings when it is imported
+    from tests.benchmarks import scale_partman, scale_steps  # Airflow reads its settings when it is imported
 
-    reason = scale_partman.missing()
+    reason = partman_server.missing()
     if reason is not None:
         _line("creating beside pg_partman", "left out", reason)
         return
     place = folder / "debian"
     place.mkdir()
     _quiet()
-    with scale_partman.debian_server(place) as uri:
+    with partman_server.running(place, scale_steps.SETTINGS) as uri:
         found = scale_partman.compare(uri, partitions, rounds)
     rates = {}
     for name, figures in found.items():

@@ -1,55 +1,20 @@
-"""Creating partitions beside pg_partman, both on one Debian PostgreSQL 15 in a temporary folder.
+"""Creating partitions beside pg_partman, both on one Debian PostgreSQL 15.
 
 What each makes of the same table: pg_partman a partition from LIKE, with the parent's indexes and privileges, all in one transaction, and a
 DEFAULT partition. We, in a transaction each, also a CHECK on the bounds, what the newest sibling has by itself, and an entry in the ledger.
 """
 
 import os
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from demo.local_airflow import socket_uri
 from include.partitioning.policy import PartitionPolicy
 from partition_operators.create_partitions import CreatePartitionsOperator
 from tests.benchmarks.database_time import database_time
-from tests.benchmarks.scale_tables import AS_OF, SETTINGS, make_parent
-
-BINARIES = Path("/usr/lib/postgresql/15/bin")
-EXTENSION = Path("/usr/share/postgresql/15/extension/pg_partman.control")
-
-
-def missing() -> str | None:
-    """What is not installed, or None."""
-    if not (BINARIES / "postgres").exists() or not EXTENSION.exists():
-        return "Debian's packages postgresql-15 and postgresql-15-partman are not installed (apt-get install, as root)"
-    if os.geteuid() == 0 and shutil.which("runuser") is None:
-        return "PostgreSQL does not run as root, and runuser is not installed"
-    return None
-
-
-@contextmanager
-def debian_server(folder: Path) -> Iterator[str]:
-    """URI of the database `postgres` of a PostgreSQL 15 with its default settings for durability; on a Unix socket in `folder`."""
-    data = folder / "data"
-    _run(folder, "initdb", "-D", str(data), "-U", "postgres", "--auth=trust")
-    settings = "".join(
-        f"{name} = {value}\n" for name, value in {**SETTINGS, "listen_addresses": "''", "unix_socket_directories": f"'{folder}'"}.items()
-    )
-    with (data / "postgresql.conf").open("a") as file:
-        file.write(settings)
-    _run(folder, "pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "start")
-    try:
-        yield socket_uri(str(folder), "postgres")
-    finally:
-        _run(folder, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+from tests.benchmarks.scale_tables import AS_OF, make_parent
 
 
 def compare(uri: str, partitions: int, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -103,12 +68,3 @@ def _ours(uri: str, table: str, partitions: int) -> None:
 def _count(connection: psycopg.Connection[Any], table: str) -> float:
     found = connection.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = %s::regclass", (table,)).fetchone()
     return float(found[0]) if found else 0.0
-
-
-def _run(folder: Path, program: str, *arguments: str) -> None:
-    """As the system user `postgres` where we are root."""
-    command = [str(BINARIES / program), *arguments]
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        command = ["runuser", "-u", "postgres", "--", *command]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=120)

@@ -133,3 +133,15 @@ def test_a_comparison_that_fails_stops_no_creation(
     monkeypatch.setattr(queries, "query", lambda name: b"SELECT 1/0" if name == "traits" else real(name))
     assert NEXT in lifecycle.create(policy=policy_of(lifecycle))
     assert "not compared: compare the new partitions with their sibling: division by zero" in capsys.readouterr().out
+
+
+def test_options_that_the_server_keeps_for_itself_are_neither_copied_nor_compared(lifecycle: Lifecycle) -> None:
+    """PostgreSQL 15.20 has a pg_attver for each column, which is other for each table and cannot be set."""
+    lifecycle.sql("ALTER TABLE app.events_p202611 ALTER user_id SET (n_distinct = 7)")
+    lifecycle.sql(
+        "UPDATE pg_attribute SET attoptions = attoptions || '{pg_attver=7}' WHERE attrelid = 'app.events_p202611'::regclass AND attnum > 0"
+    )
+    lifecycle.create(policy=lifecycle.policy(premake=1))
+    options = "SELECT attoptions FROM pg_attribute WHERE attrelid = 'app.events_p202612'::regclass AND attname = 'user_id'"
+    assert lifecycle.value(options) == ["n_distinct=7"]
+    assert lifecycle.sql("SELECT detail FROM partition_lifecycle.event WHERE outcome = 'differs'") == []

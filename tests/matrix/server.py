@@ -24,14 +24,15 @@ PATIENCE = 60
 
 
 @contextmanager
-def running(home: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
+def running(home: Path, folder: Path, settings: Mapping[str, str], *, installed: bool = False) -> Iterator[str]:
     """Run a server on new data in `folder` for the length of the block; gives the URI of the database `postgres`.
 
     :param home: has `bin`, `lib` and `share`.
     :param settings: of postgresql.conf, values as they stand there.
+    :param installed: whether the programs are where every user can run them.
     """
     if os.geteuid() == 0:  # as root it refuses to run, and as another user it may not be able to reach the programs
-        home = Path(shutil.copytree(home, folder / "programs", symlinks=True))
+        home = home if installed else Path(shutil.copytree(home, folder / "programs", symlinks=True))
         shutil.chown(folder, "nobody")
     data = folder / "data"
     initdb = [str(home / "bin" / "initdb"), "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(data)]

@@ -38,7 +38,7 @@ def group(rows: int, oldest: str, newest: str) -> KeyGroup:
 def test_what_of_a_period_a_partition_covers_is_left_out() -> None:
     covered = table(Bounds(day("2026-10-10"), day("2026-10-20")))
     found = sort_out(policy(), covered, (), horizon(policy()), Contents((group(5, "2026-10-01", "2026-10-31"),), 0))
-    assert [str(each.bounds) for each in creates_for(policy(), covered, found, {})] == [
+    assert [str(each.bounds) for each in creates_for(covered, found, {})] == [
         "[2026-10-01, 2026-10-10)",
         "[2026-10-20, 2026-11-01)",
     ]
@@ -59,6 +59,6 @@ def test_a_group_that_two_periods_share_is_counted_once_and_both_are_made() -> N
     twice = KeyGroup(4, datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC))  # 02:30, and 02:30 again
     found = sort_out(hours, table(), (), horizon(hours), Contents((twice,), 0))
     assert found.rows == 4
-    made = list(creates_for(hours, table(), found, {}))
+    made = list(creates_for(table(), found, {}))
     assert made[0].bounds.holds(twice.oldest)
     assert made[-1].bounds.holds(twice.newest)

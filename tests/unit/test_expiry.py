@@ -90,6 +90,11 @@ def test_a_misaligned_range_that_is_not_ours_stays(lower: str, upper: str) -> No
     assert "its bounds are not those of a month in UTC" in (kept(part(lower, upper)) or "")
 
 
+@pytest.mark.parametrize(("lower", "upper"), [("2024-09-01", "2024-09-02"), ("2024-09-02", "2024-09-09"), ("2024-08-01", "2024-09-01")])
+def test_a_whole_period_of_another_interval_may_go_whoever_made_it(lower: str, upper: str) -> None:
+    assert kept(part(lower, upper), interval="quarter") is None
+
+
 def test_a_clipped_range_that_we_made_ourselves_may_go() -> None:
     assert kept(part("2024-08-15", "2024-09-01", ours=True)) is None
 

@@ -9,7 +9,14 @@ SELECT c.oid::bigint AS oid,
        pg_catalog.format_type(a.atttypid, NULL) AS key_type,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner,
        (SELECT system_identifier FROM pg_catalog.pg_control_system()) AS system_identifier,
-       (SELECT d.oid::bigint FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AS database_oid
+       (SELECT d.oid::bigint FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AS database_oid,
+       (SELECT o.nspname
+          FROM pg_catalog.pg_class k
+          JOIN pg_catalog.pg_namespace o ON o.oid = k.relnamespace
+         WHERE k.relname = 'part_config' AND k.relkind = 'r'
+           AND EXISTS (SELECT FROM pg_catalog.pg_attribute m WHERE m.attrelid = k.oid AND m.attname = 'automatic_maintenance')
+         ORDER BY k.oid
+         LIMIT 1) AS partman_schema
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid

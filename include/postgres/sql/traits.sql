@@ -103,7 +103,9 @@ WITH relation AS MATERIALIZED (
   UNION ALL
   SELECT oid, 'statistics target of column', column_name, coalesce(nullif(attstattarget, -1)::text, 'not set') FROM columns WHERE NOT is_parent
   UNION ALL
-  SELECT oid, 'options of column', column_name, coalesce(pg_catalog.array_to_string(attoptions, ', '), 'not set') FROM columns WHERE NOT is_parent
+  SELECT oid, 'options of column', column_name,
+         coalesce((SELECT pg_catalog.string_agg(o, ', ') FROM pg_catalog.unnest(attoptions) o WHERE NOT pg_catalog.starts_with(o, 'pg_')), 'not set')
+    FROM columns WHERE NOT is_parent  -- an option pg_... is the server's own
   UNION ALL
   SELECT oid, 'NOT NULL of column', column_name, CASE WHEN attnotnull THEN 'set' ELSE 'not set' END FROM columns
   UNION ALL
