@@ -22,6 +22,8 @@ OLDEST = -8
 ROWS_PER_MONTH = 5
 PATIENCE = 900
 """Seconds that anything may take on a machine that is busy with something else; on a quiet one nothing takes a tenth of it."""
+LOOK_AGAIN = 1.5
+"""Seconds. Each look is work for the API server that all scenes share, and their tasks."""
 ENDED = ("success", "failed")
 
 SEED = """
@@ -183,7 +185,7 @@ class Scene:
         end = time.monotonic() + PATIENCE
         while not what():
             assert time.monotonic() < end, f"{self.name}: waited {PATIENCE} s for {described}"
-            time.sleep(0.7)
+            time.sleep(LOOK_AGAIN)
 
     def sessions(self, action: str) -> int:
         """How many connections a step of ours has to the database."""
