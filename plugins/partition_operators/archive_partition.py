@@ -30,6 +30,7 @@ from partition_operators.archive_source import identity_of, source_of
 from partition_operators.archive_storage import archive_policy, archive_root, opened, origin_of, record_of, url_of
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step
+from partition_operators.lineage import archive_files, table
 from partition_operators.links import ManifestLink
 
 STRENGTHS = list(Proof)
@@ -171,6 +172,8 @@ class ArchivePartitionOperator(ExpiryOperator):
         leave_manifest(step, record.path, manifest)
         if step.ledger.done_in_run(self.action, target.oid):
             announce_archive(step, target, record)
+            inputs = [table(step.connection, step.table.name), table(step.connection, target.name, rows=record.rows)]
+            self.lineage.note(inputs=inputs, outputs=archive_files(record.path, manifest) if manifest else ())
 
     def _write(self, step: Step, target: Target, place: ObjectStoragePath, source: Snapshot, version: int) -> Manifest:
         policy = archive_policy(step)

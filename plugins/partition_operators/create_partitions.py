@@ -22,6 +22,7 @@ from include.postgres.table_lock import table_lock
 from include.postgres.template import Template, read_template
 from partition_operators.guardrails import why_not_published
 from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
+from partition_operators.lineage import table
 from partition_operators.plan_partitions import current_plan
 
 
@@ -57,6 +58,7 @@ class CreatePartitionsOperator(LifecycleOperator):
             if unpublishable:
                 raise CatalogMismatchError(unpublishable, "subscriber_partitions", "managed")
             errors = self._create_all(step, plan.creates) if plan.creates else []
+            self.lineage.note(inputs=[table(step.connection, step.table.name)] if self.lineage.outputs else [])
         if errors:
             raise all_of(errors)
         self.log.info("created %d partitions", len(plan.creates)) if plan.creates else self.log.info(
@@ -86,6 +88,7 @@ class CreatePartitionsOperator(LifecycleOperator):
             return [error]
         for create in batch:
             self.log.info("created %s %s: %s", create.name, create.bounds, create.reason)
+        self.lineage.note(outputs=[table(step.connection, create.name, change="CREATE") for create in batch])
         return []
 
     def _compare(self, step: Step, sibling: Partition, names: Collection[TableName]) -> None:

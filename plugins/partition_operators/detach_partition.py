@@ -10,6 +10,7 @@ from include.postgres.table_lock import table_lock
 from partition_operators.approval_gate import require_approval
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.lifecycle_operator import Step, read_again
+from partition_operators.lineage import table as named
 
 
 class DetachPartitionOperator(ExpiryOperator):
@@ -41,6 +42,7 @@ class DetachPartitionOperator(ExpiryOperator):
         with table_lock(step.executor, step.table):
             table = read_again(step).table  # a DEFAULT partition may have come or gone
             detach_partition(step.executor, step.ledger, step.policy, table, target)
+        self.lineage.note(outputs=[named(step.connection, each, change="ALTER") for each in (step.table.name, target.name)])
         return f'detached "{target.name}" from "{step.table.name}"'
 
     def _require_archive(self, step: Step, target: Target) -> None:

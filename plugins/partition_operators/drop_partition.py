@@ -20,6 +20,7 @@ from partition_operators.archive_storage import opened
 from partition_operators.expiry_operator import ExpiryOperator
 from partition_operators.guardrails import read_clock, refuse_clock_difference
 from partition_operators.lifecycle_operator import Step
+from partition_operators.lineage import table
 from partition_operators.links import ManifestLink
 
 
@@ -62,6 +63,7 @@ class DropPartitionOperator(ExpiryOperator):
         archive = self._checked_archive(step, target)
         refuse_clock_difference(read_clock(step))
         rows = drop_partition(step.executor, step.ledger, step.table, Doomed(target.detached, archive))
+        self.lineage.note(outputs=[table(step.connection, target.name, change="DROP")])
         kept = f"{rows:,} rows are in {archive.path}" if archive else "without an archive: destroy_without_archive is set"
         return f'dropped "{target.name}"; {kept}'
 

@@ -30,6 +30,7 @@ from include.postgres.privileges import lacking_privileges, refuse_lacking
 from include.postgres.statement_log import StatementLog
 from partition_operators.connecting import connected
 from partition_operators.folded_log import folded
+from partition_operators.lineage import Lineage, facets
 from partition_operators.links import RunbookLink
 
 REFERENCE_DATE = "{{ params.get('reference_date') or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
@@ -91,6 +92,7 @@ class LifecycleOperator(BaseOperator):
         self.postgres_conn_id = postgres_conn_id
         self.statements = ""
         """What ran, for "Rendered Templates"."""
+        self.lineage = Lineage()
 
     def execute(self, context: Context) -> Any:  # noqa: ANN401 - BaseOperator says so
         """Run the step; a permanent error fails the task at once, any other lets Airflow retry."""
@@ -119,6 +121,10 @@ class LifecycleOperator(BaseOperator):
     def changes_database(self) -> bool:
         """Whether the step writes, so that the ledger must be there."""
         return True
+
+    def get_openlineage_facets_on_complete(self, _task_instance: Any) -> Any:  # noqa: ANN401 - classes of a provider
+        """The tables and files that the step has read and written; asked for by the OpenLineage provider, where it is installed."""
+        return facets(self.lineage)
 
     def _recorded(self, step: Step, work: Callable[[Step], Any]) -> Any:  # noqa: ANN401 - what a step returns goes to XCom
         try:

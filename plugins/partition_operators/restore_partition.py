@@ -10,8 +10,10 @@ from include.partitioning.errors import BadArgumentError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.reference import parse_reference_date
 from include.postgres.table_lock import advisory_lock
+from partition_operators.archive_storage import url_of
 from partition_operators.lifecycle_operator import LifecycleOperator, Step
-from partition_operators.restore_operator import RestoreOperator
+from partition_operators.lineage import archive_files, table
+from partition_operators.restore_operator import RestoreOperator, StoredArchive
 
 HELD_FOR = timedelta(days=30)
 
@@ -92,8 +94,19 @@ class RestorePartitionOperator(RestoreOperator):
         check_objects(stored.folder, manifest)
         restorer = self.restorer(step, manifest.rows)
         if mode is RestoreMode.TABLE:
-            return restorer.beside(wanted)
-        return restorer.attach(wanted, held_until, "restored from its archive") + f"; held until {held_until:%Y-%m-%d}"
+            said = restorer.beside(wanted)
+        else:
+            said = restorer.attach(wanted, held_until, "restored from its archive") + f"; held until {held_until:%Y-%m-%d}"
+        self._note_lineage(step, stored, name, attached=mode is RestoreMode.ATTACH)
+        return said
+
+    def _note_lineage(self, step: Step, stored: StoredArchive, name: TableName, *, attached: bool) -> None:
+        filled = table(step.connection, name, rows=stored.manifest.rows, change="CREATE")
+        parent = [table(step.connection, step.table.name, change="ALTER")] if attached else []
+        self.lineage.note(
+            inputs=archive_files(url_of(stored.folder), stored.manifest.to_json().decode()),
+            outputs=[filled, *parent],
+        )
 
     def _version(self) -> int | None:
         text = str(self.version or "").strip()

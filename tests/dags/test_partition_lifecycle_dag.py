@@ -234,6 +234,29 @@ def test_a_dag_has_its_params_and_its_tasks_have_no_copies_that_are_checked_when
     assert [task["__var"].get("params") for task in serialized["tasks"]] == [None] * len(dag.tasks)
 
 
+EVERYTHING = """  - table: core.everything
+    approval: {rows: 1000}
+    approvers: [ann]
+    approval_timeout: 2 days
+    deadline: 6 h
+    notify: {on_failure: [{notifier: no_such_provider.Notifier}], on_success: [{notifier: no_such_provider.Notifier}]}
+    pool: heavy
+    recent_view: {name: core.v_everything}
+"""
+
+
+def test_every_dag_is_stored_and_read_back_with_whatever_a_policy_can_ask_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dags = bag(monkeypatch, tmp_path, POLICY + EVERYTHING).dags
+    assert set(dags) == {"partition_lifecycle.core.sessions", "partition_lifecycle.core.everything", *FOR_ALL_TABLES}
+    for dag in dags.values():
+        stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+        read = DagSerialization.from_dict(stored)
+        assert {task.task_id: set(task.downstream_task_ids) for task in read.tasks} == {
+            task.task_id: set(task.downstream_task_ids) for task in dag.tasks
+        }
+        assert set(read.params) == set(dag.params)
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 def test_a_thousand_policies_stay_inside_the_limits_of_the_dag_processor(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A whole Airflow for tests, by the very commands that `make up` and `make down` are; and what is left of one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -46,9 +47,9 @@ def airflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - we wrote the arguments
 
 
-def log_in(folder: Path) -> AirflowApi:
-    installation = Installation(folder)
-    return AirflowApi.log_in(installation.url, USER, installation.password())
+def log_in(folder: Path, user: str = USER) -> AirflowApi:
+    passwords = json.loads((folder / "secrets" / "passwords.json").read_text())
+    return AirflowApi.log_in(Installation(folder).url, user, passwords[user])
 
 
 @contextmanager

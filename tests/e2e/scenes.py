@@ -22,6 +22,8 @@ OLDEST = -8
 ROWS_PER_MONTH = 5
 PATIENCE = 900
 """Seconds that anything may take on a machine that is busy with something else; on a quiet one nothing takes a tenth of it."""
+LOOK_AGAIN = 1.5
+"""Seconds. Each look is work for the API server that all scenes share, and their tasks."""
 ENDED = ("success", "failed")
 
 SEED = """
@@ -137,6 +139,10 @@ class Scene:
         mapped = "" if index is None else f"/{index}"
         self.api.patch(f"{self.runs}/{run}/taskInstances/{task}{mapped}", {"new_state": state})
 
+    def note(self, run: str, text: str) -> None:
+        """What a person writes beside a run in Airflow's UI."""
+        self.api.patch(f"{self.runs}/{run}", {"note": text})
+
     def backfill(self, first: int, last: int, **how: Any) -> int:
         """By the REST API, from the first of one month to that of another, both inclusive; returns its id."""
         body = {"dag_id": self.dag_id, "from_date": f"{month(first)}T00:00:00Z", "to_date": f"{month(last)}T00:00:00Z", **how}
@@ -146,6 +152,9 @@ class Scene:
 
     def state(self, run: str) -> str:
         return str(self.api.get(f"{self.runs}/{run}")["state"])
+
+    def noted(self, run: str) -> str:
+        return str(self.api.get(f"{self.runs}/{run}")["note"])
 
     def ended(self, run: str) -> str:
         """The state in which the run ends."""
@@ -183,7 +192,7 @@ class Scene:
         end = time.monotonic() + PATIENCE
         while not what():
             assert time.monotonic() < end, f"{self.name}: waited {PATIENCE} s for {described}"
-            time.sleep(0.7)
+            time.sleep(LOOK_AGAIN)
 
     def sessions(self, action: str) -> int:
         """How many connections a step of ours has to the database."""

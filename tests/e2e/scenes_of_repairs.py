@@ -22,6 +22,7 @@ def a_task_that_fails_twice_succeeds_once_the_obstacle_is_gone(scene: Scene) -> 
 def clearing_one_mapped_instance_then_one_task_then_the_whole_run(scene: Scene) -> None:
     in_the_way = scene.storage_in_the_way(-7)
     run = scene.trigger()
+    scene.note(run, "ann: the bucket is full, storage has been asked")
     scene.pause(False)
     assert scene.ended(run) == "failed"
     assert scene.tasks(run)["expire.drop_partition[0]"] == "success"
@@ -44,6 +45,7 @@ def clearing_one_mapped_instance_then_one_task_then_the_whole_run(scene: Scene) 
     assert scene.ended(run) == "success"
     assert scene.tries(run, "plan") == 2
     assert changes(scene) == before
+    assert scene.noted(run) == "ann: the bucket is full, storage has been asked"
     scene.ends_with(-6, 1)
 
 

@@ -1,7 +1,8 @@
-"""The form behind the button "Trigger", in a real browser. Skipped without one, unless BROWSER_TESTS=required says that there must be one."""
+"""The forms behind the button "Trigger", of one run and of a backfill, in a real browser. Skipped without one, unless BROWSER_TESTS=required says that there must be one."""
 
 import importlib.util
 import os
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,41 @@ def the_form_refuses_nonsense_and_passes_on_what_was_filled_in(scene: Scene) -> 
     scene.ends_with(-8, 0)
 
 
+def the_backfill_form_unpauses_the_dag_and_runs_the_months_that_were_filled_in(scene: Scene) -> None:
+    needs_a_browser()
+    from demo.browser import logged_in  # not without playwright, which may be missing
+
+    installation = Installation(scene.folder)
+    with logged_in(installation.url, USER, installation.password()) as page:
+        opened(page, scene)
+        form = page.get_by_role("dialog").filter(has_text="Single Run")  # it has another title once it is about a backfill
+        form.get_by_text("Backfill", exact=True).first.click()
+        choose_day(page, form, 0, month(-2))
+        choose_day(page, form, 1, month(-1))
+        form.get_by_text("All Runs").click()
+        form.get_by_text("Run Backwards").click()
+        form.get_by_text("2 runs will be triggered.").wait_for()
+        form.get_by_role("button", name="Run Backfill").click()
+        page.get_by_text("Backfill generated").wait_for()
+    (asked,) = scene.api.get("backfills", dag_id=scene.dag_id)["backfills"]
+    assert (asked["from_date"][:10], asked["to_date"][:10]) == (str(month(-2)), str(month(-1)))
+    runs = scene.backfilled(int(asked["id"]))
+    assert [(run["logical_date"][:10], run["state"]) for run in runs] == [(str(month(offset)), "success") for offset in (-1, -2)]
+    assert scene.ended(scene.scheduled()) == "success"
+    scene.ends_with(-7, 1)
+
+
+def choose_day(page: "Page", form: "Locator", number: int, day: date) -> None:
+    """In the first or second of the form's calendars; midnight, UTC."""
+    form.get_by_test_id("datetime-input").nth(number).click()
+    calendar = page.locator("[data-scope=popover][data-part=content][data-state=open]")
+    calendar.get_by_placeholder("YYYY/MM/DD").fill(f"{day:%Y/%m/%d}")
+    calendar.get_by_placeholder("HH:mm").fill("00:00")
+    calendar.get_by_placeholder("HH:mm").press("Enter")
+    page.keyboard.press("Escape")
+    calendar.wait_for(state="detached")
+
+
 def opened(page: "Page", scene: Scene) -> "Locator":
     page.goto(f"/dags/{scene.dag_id}")
     page.get_by_role("button", name="Trigger").first.click()
@@ -72,4 +108,7 @@ def what_lacks() -> str | None:
     return None if chromium() else "Chromium: apt-get install chromium, or say in CHROMIUM where it is"
 
 
-PARTS = [Part(the_form_refuses_nonsense_and_passes_on_what_was_filled_in, {"retention": "7 months", "schedule": None})]
+PARTS = [
+    Part(the_form_refuses_nonsense_and_passes_on_what_was_filled_in, {"retention": "7 months", "schedule": None}),
+    Part(the_backfill_form_unpauses_the_dag_and_runs_the_months_that_were_filled_in, {"retention": "7 months"}, missing=(-2,)),
+]

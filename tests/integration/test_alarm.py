@@ -206,6 +206,7 @@ def test_the_operator_counts_what_is_in_order_and_fails_with_a_line_for_each_pro
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 def test_a_hot_standby_is_as_good_as_its_primary(maintained: Lifecycle) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="primary-", ignore_cleanup_errors=True) as primary,

@@ -223,6 +223,7 @@ def test_a_name_that_says_old_does_not_make_a_partition_old(lifecycle: Lifecycle
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 def test_a_database_that_was_restored_from_a_dump_destroys_nothing_until_a_person_confirms(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_database_that_was_restored_from_a_dump_destroys_nothing_until_a_perso
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 def test_a_server_that_was_restored_to_an_earlier_moment_destroys_nothing_until_a_person_confirms(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

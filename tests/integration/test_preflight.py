@@ -142,6 +142,7 @@ def test_publications_of_every_kind_are_found(lifecycle: Lifecycle, capsys: pyte
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 def test_a_real_standby_and_a_vacuum_against_wraparound_are_named(
     lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -267,6 +267,7 @@ def test_a_drop_beside_a_restore_ends_with_the_rows_in_the_table_or_in_the_archi
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 def test_whole_lifecycles_at_once_with_different_reference_dates_end_as_one_would(lifecycle: Lifecycle) -> None:
     """Two Airflows and a backfill; each expires what is past as of its own date, and what another has done is a success that says so."""
     policy = lifecycle.policy(retention="24 months", lock_attempts=60, wait_timeout="60 s")

@@ -166,6 +166,7 @@ def test_an_autovacuum_worker_is_called_one(lifecycle: Lifecycle) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.every_server
 @pytest.mark.alone
 def test_a_real_autovacuum_worker_is_named_by_a_step_that_gives_way_to_it(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
     lifecycle.sql("CREATE TABLE app.events_default PARTITION OF app.events DEFAULT")  # so the plain way, which needs ACCESS EXCLUSIVE

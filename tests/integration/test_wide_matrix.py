@@ -56,6 +56,7 @@ def findings(lifecycle: Lifecycle, policy: PartitionPolicy, capsys: pytest.Captu
     return re.findall(r"finding: (the .*?)\s+\[airflow", capsys.readouterr().out)
 
 
+@pytest.mark.every_server
 @pytest.mark.parametrize("kind", [pytest.param(each, id=each.name, marks=pytest.mark.slow if each.slow else ()) for each in KINDS])
 def test_a_table_with(kind: Kind, matrix: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
     policy, old, newest = build(matrix, kind), f"wide.{OLD}", f"wide.{NEWEST}"

@@ -17,6 +17,9 @@ SAME_EVERYWHERE = (
 )
 """What is about the storage, or about our own memory."""
 
+CORE = ("-m", "not slow or every_server")
+"""Without the tests that kill and crowd our own code for minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -32,25 +35,26 @@ def main() -> int:
     parser.add_argument(
         "versions", nargs="*", default=list(RELEASES), metavar="VERSION", help=f"of {', '.join(RELEASES)}; all if none is given"
     )
+    parser.add_argument("--core", nargs="*", default=[], metavar="VERSION", help="versions on which only the core of the tests is run")
     parser.add_argument("--jobs", default="logical", help="processes, each with a server of its own")
     arguments = parser.parse_args()
-    results = [_try(version, arguments.jobs) for version in arguments.versions]
+    results = [_try(version, arguments.jobs, CORE if version in arguments.core else ()) for version in arguments.versions]
     print("\nPostgreSQL, of the matrix:")
     for each in results:
         print(f"  {each.version}  {each.said}")
     return 0 if all(each.passed for each in results) else 1
 
 
-def _try(version: str, jobs: str) -> Result:
+def _try(version: str, jobs: str, which: tuple[str, ...]) -> Result:
     try:
         release = binaries(version).name
     except NoBinariesError as error:
         return Result(version, str(error), passed=False)
     print(f"\nPostgreSQL {release}", flush=True)
     begun = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "tests/integration", "-n", jobs, "--dist", "worksteal", *SAME_EVERYWHERE]
+    command = [sys.executable, "-m", "pytest", "tests/integration", "-n", jobs, "--dist", "worksteal", *which, *SAME_EVERYWHERE]
     status = subprocess.run(command, cwd=PROJECT, env={**os.environ, "POSTGRES_VERSION": version}, check=False).returncode
-    how = "passed" if status == 0 else f"failed (pytest's status {status})"
+    how = ("passed" if status == 0 else f"failed (pytest's status {status})") + (", the core," if which else "")
     return Result(version, f"{how} in {time.monotonic() - begun:.0f} s", passed=status == 0)
 
 
