@@ -15,7 +15,7 @@ def explanations(belongings: Belongings, key: str | None, *, widen: bool = True)
         *(line for each in belongings.valid_indexes for line in _index(belongings, each, key, widen=widen)),
         *_left_out(belongings, key),
         *_handed_over(belongings),
-        *_of_partitions(belongings),
+        *_of_partitions(belongings, key),
     ]
 
 
@@ -69,6 +69,8 @@ def _handed_over(belongings: Belongings) -> Iterator[str]:
             yield f'the publication "{publication.name}" has the new "{table}" from that transaction on; the copy of its rows is not published'
 
 
-def _of_partitions(belongings: Belongings) -> Iterator[str]:
+def _of_partitions(belongings: Belongings, key: str | None) -> Iterator[str]:
+    """New partitions are made like the newest old one, as any new partition is."""
+    goes = "which does not go along" if key is None else "which goes along only where the newest partition has it"
     for each in belongings.of_partitions:
-        yield f'the partition "{each.partition}" has a {each.sort} of its own, "{each.what}", which does not go along'
+        yield f'the partition "{each.partition}" has a {each.sort} of its own, "{each.what}", {goes}'

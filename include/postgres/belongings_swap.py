@@ -4,7 +4,7 @@ In order: `locking`, the lock on the table, `leaving`, `put_away`, `put_in_place
 the table's owner; where something belongs to somebody else the statements become that role, and the owner again behind it.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -18,16 +18,16 @@ _ENABLE = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
 _NOT_VALID = " NOT VALID"
 
 
-class LongStatement(NamedTuple):
-    """What is run alone, by `Executor.long_statement`, as a role.
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A foreign key of another table that is to be validated.
 
     :param role: None: as whoever we are, because a role on whom row-level security is forced cannot look at all rows.
-    :param what: for messages.
     """
 
     role: str | None
-    what: str
-    statement: sql.Composed
+    table: TableName
+    constraint: str
 
 
 def locking(belongings: Belongings) -> list[sql.Composed]:
@@ -90,14 +90,10 @@ def arriving(belongings: Belongings, name: TableName, former: TableName) -> list
     ]
 
 
-def afterwards(belongings: Belongings) -> list[LongStatement]:
-    """Validation of foreign keys that were valid: SHARE UPDATE EXCLUSIVE on the table that refers, ROW SHARE on this one."""
+def afterwards(belongings: Belongings) -> list[Validation]:
+    """Of foreign keys that were valid: SHARE UPDATE EXCLUSIVE on the table that refers, ROW SHARE on this one."""
     return [
-        LongStatement(
-            None if each.row_security_forced else each.owner,
-            f'validate foreign key "{each.name}" of "{each.table}"',
-            statements.validate_constraint(each.table, each.name),
-        )
+        Validation(None if each.row_security_forced else each.owner, each.table, each.name)
         for each in belongings.incoming
         if each.validated
     ]
@@ -149,7 +145,7 @@ def _drop(belongings: Belongings, reference: IncomingReference) -> list[sql.Comp
 
 
 def _refer(belongings: Belongings, reference: IncomingReference) -> list[sql.Composed]:
-    """NOT VALID: no row is looked at; `afterwards` validates. The text names this table, which has its name by now."""
+    """NOT VALID: no row is looked at; `afterwards` says which are to be validated. The text names this table, which has its name by now."""
     definition = reference.definition.removesuffix(_NOT_VALID) + (_NOT_VALID if reference.enforced else "")
     made = [statements.add_constraint(reference.table, reference.name, definition)]
     if reference.comment is not None:

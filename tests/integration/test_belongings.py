@@ -109,9 +109,10 @@ class Place:
                 *put_in_place(belongings, new, self.table.schema),
                 *arriving(belongings, self.table, TableName("attic", self.table.name)),
             ])  # fmt: skip
-        for role, _, statement in afterwards(belongings):
+        for each in afterwards(belongings):
             with self.connection.transaction():
-                self._together([*([statements.set_local_role(role)] if role else []), statement])
+                role = [statements.set_local_role(each.role)] if each.role else []
+                self._together([*role, statements.validate_constraint(each.table, each.constraint)])
         self.connection.execute(sql.SQL("DROP TABLE {} RESTRICT").format(sql.Identifier("attic", self.table.name)))  # nobody holds on to it
         if key is not None:
             self.connection.execute("ALTER TABLE scratch.part SET SCHEMA attic")

@@ -54,8 +54,9 @@ def step(lifecycle: Lifecycle, operator: type[Any], move: Move | None, **argumen
     return lifecycle.run(operator, **arguments) if move is None else lifecycle.run(operator, move=move, **arguments)
 
 
-def reshape(lifecycle: Lifecycle, move: Move, **arguments: Any) -> None:
-    for operator in STEPS:
+def reshape(lifecycle: Lifecycle, move: Move, free_disk: str | None = None, **arguments: Any) -> None:
+    step(lifecycle, PlanReshapeOperator, move, free_disk=free_disk, **arguments)
+    for operator in STEPS[1:]:
         step(lifecycle, operator, move, **arguments)
 
 
@@ -395,3 +396,38 @@ def test_the_move_is_written_down(visits: Lifecycle) -> None:
     assert (event["outcome"], event["rows"]) == ("done", 2500)
     assert visits.value(f"SELECT count(*) FROM {event['former']}") == 2500
     assert visits.value("SELECT count(*) FROM partition_lifecycle.event WHERE action = 'create' AND outcome = 'done'") == 14
+
+
+@pytest.mark.parametrize("force", ["", "ALTER TABLE app.visits FORCE ROW LEVEL SECURITY;"])
+def test_a_role_without_much_adopts_a_table_of_others(visits: Lifecycle, monkeypatch: pytest.MonkeyPatch, force: str) -> None:
+    """It may become the owner, and bypass row-level security where that is forced on the owner; nothing else."""
+    visits.sql(
+        f"""
+        CREATE ROLE visits_owner; CREATE ROLE visits_worker LOGIN {"BYPASSRLS" if force else ""}; GRANT visits_owner TO visits_worker;
+        ALTER TABLE app.visits OWNER TO visits_owner; ALTER VIEW app.noted_visits OWNER TO visits_owner; {force}
+        ALTER TABLE app.visits ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON app.visits USING (user_id = 1);
+        GRANT USAGE, CREATE ON SCHEMA app TO visits_owner; GRANT USAGE ON SCHEMA auth TO visits_owner;
+        GRANT REFERENCES, SELECT, UPDATE ON auth.users TO visits_owner;
+        """
+    )
+    visits.sql(f"GRANT CREATE ON DATABASE {visits.value('SELECT current_database()')} TO visits_worker, visits_owner")
+    try:
+        before = visits.value(SUM)
+        monkeypatch.setenv("AIRFLOW_CONN_TARGET", visits.uri.replace("postgres@", "visits_worker@"))
+        reshape(visits, Move.ADOPT, free_disk="1 GiB")
+        assert (kind(visits), visits.value(SUM)) == ("p", before)
+        assert visits.value("SELECT relforcerowsecurity FROM pg_class WHERE oid = 'app.visits'::regclass") is bool(force)
+    finally:
+        for role in ("visits_worker", "visits_owner"):
+            visits.sql(f"REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_foreign_keys_of_other_tables_refer_to_the_new_table(lifecycle: Lifecycle) -> None:
+    lifecycle.sql(
+        "CREATE TABLE app.remarks (id bigint, at timestamptz, CONSTRAINT to_events FOREIGN KEY (id, at) REFERENCES app.events (id, created_at));"
+        " INSERT INTO app.remarks SELECT id, created_at FROM app.events"
+    )
+    reshape(lifecycle, Move.REGRAIN, policy=lifecycle.policy(interval="quarter"))
+    assert lifecycle.value("SELECT convalidated FROM pg_constraint WHERE conname = 'to_events' AND conparentid = 0")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        lifecycle.sql("DELETE FROM app.events WHERE id = 1")

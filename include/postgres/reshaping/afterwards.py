@@ -3,15 +3,17 @@
 And the other way out: taking away what was built before there was an exchange.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import ReshapeRefusedError, StatementFailedError
+from include.partitioning.errors import ReshapeRefusedError
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
-from include.postgres import statements
+from include.postgres import catalog, statements
 from include.postgres.drain_functions import KEEP, REFUSE_TRUNCATE, drop_triggers
 from include.postgres.executor import Executor
 from include.postgres.queries import Row, row, rows
@@ -35,7 +37,7 @@ def clear_away(executor: Executor, table: PartitionedTable, scratch: Scratch) ->
     for each in rows(connection, "partitions", parent=table.oid):
         if each["schema"] == scratch.building:
             _move(executor, table, each, table.name.schema)
-    _validate_references(executor, table)
+    _validate_references(executor, table, scratch)
     _drop_building(executor, table, scratch)
 
 
@@ -73,15 +75,13 @@ def _move(executor: Executor, table: PartitionedTable, partition: Row, schema: s
     _as_owner(executor, table.owner, f'move "{name}"', [*moved, statements.set_schema(name, schema), *renamed], [partition["oid"]])
 
 
-def _validate_references(executor: Executor, table: PartitionedTable) -> None:
-    """Foreign keys of other tables were made NOT VALID in the exchange; one that was not valid before may fail, and stays as it was."""
-    for each in rows(executor.connection, "unvalidated_references", oid=table.oid):
-        name = TableName(each["schema"], each["name"])
-        try:
-            with executor.role(each["owner"]):
-                executor.long_statement(f'validate "{each["constraint"]}"', statements.validate_constraint(name, each["constraint"]))
-        except StatementFailedError as error:
-            executor.log.warning('foreign key "%s" of "%s" stays NOT VALID: %s', each["constraint"], name, error)
+def _validate_references(executor: Executor, table: PartitionedTable, scratch: Scratch) -> None:
+    """Foreign keys of other tables were made NOT VALID in the exchange, which wrote down which of them were valid before."""
+    noted = row(executor.connection, "comment_of", oid=catalog.oid_of(executor.connection, scratch.portions)) or {}
+    for role, schema, name, constraint in json.loads(noted.get("comment") or "[]"):
+        with executor.role(role) if role else nullcontext():
+            validate = statements.validate_constraint(TableName(schema, name), constraint)
+            executor.long_statement(f'validate foreign key "{constraint}" to "{table.name}"', validate)
 
 
 def _drop_building(executor: Executor, table: PartitionedTable, scratch: Scratch) -> None:

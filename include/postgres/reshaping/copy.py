@@ -67,24 +67,27 @@ class Progress:
             return max(0.0, self.copied / self.rate - seconds) if self.rate else 0.0
 
 
+@dataclass(frozen=True, slots=True)
 class Copier:
-    """Copies what is not copied yet."""
+    """Copies what is not copied yet.
 
-    def __init__(self, executor: Executor, table: PartitionedTable, images: Images, policy: ReshapePolicy, connect: Connect) -> None:
-        self._executor = executor
-        self._table = table
-        self._images = images
-        self._policy = policy
-        self._connect = connect
-        self._scratch = Scratch.of(table)
+    :param reader: the role that sees all rows; None: the one that logged in.
+    """
+
+    executor: Executor
+    table: PartitionedTable
+    images: Images
+    policy: ReshapePolicy
+    connect: Connect
+    reader: str | None
 
     def run(self, target: TableName, extent: Extent) -> int:
         """Copy to the target; returns the number of rows. Run again it goes on with the portions that are left."""
-        state = look(self._executor.connection, self._scratch)
-        self._executor.log.info("%s", self._statement(target, Portion(0, "…", "…")).as_string())
-        progress = Progress(self._executor.log, extent.rows, len(state.left), self._policy.rows_per_second, monotonic())
-        with ThreadPoolExecutor(self._policy.jobs) as pool:
-            futures = [pool.submit(self._worker, target, portions, progress) for portions in _dealt(state.left, self._policy.jobs)]
+        state = look(self.executor.connection, Scratch.of(self.table))
+        self.executor.log.info("%s", self._statement(target, Portion(0, "…", "…")).as_string())
+        progress = Progress(self.executor.log, extent.rows, len(state.left), self.policy.rows_per_second, monotonic())
+        with ThreadPoolExecutor(self.policy.jobs) as pool:
+            futures = [pool.submit(self._worker, target, portions, progress) for portions in _dealt(state.left, self.policy.jobs)]
             for each in futures:
                 each.result()
         return progress.copied
@@ -92,8 +95,9 @@ class Copier:
     def _worker(self, target: TableName, portions: Sequence[Portion], progress: Progress) -> None:
         if not portions:
             return
-        with self._connect() as connection, translated(f'copy "{self._table.name}"'):
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._table.owner)))
+        with self.connect() as connection, translated(f'copy "{self.table.name}"'):
+            if self.reader is not None:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.reader)))
             for portion in portions:
                 self._wait_for_standbys(connection)
                 sleep(progress.add(portion, self._copy(connection, target, portion)))
@@ -105,28 +109,28 @@ class Copier:
             connection.execute(statements.set_local_asynchronous_commit())
             rows = connection.execute(self._statement(target, portion)).rowcount
             noted = sql.SQL("UPDATE {} SET taken_by = pg_catalog.pg_current_snapshot(), rows = {} WHERE number = {}").format(
-                named(self._scratch.portions), sql.Literal(rows), sql.Literal(portion.number)
+                named(Scratch.of(self.table).portions), sql.Literal(rows), sql.Literal(portion.number)
             )
             connection.execute(noted)
         return rows
 
     def _statement(self, target: TableName, portion: Portion) -> sql.Composed:
-        only = sql.SQL("") if self._table.partitions else sql.SQL("ONLY ")
+        only = sql.SQL("") if self.table.partitions else sql.SQL("ONLY ")
         return sql.SQL("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {only}{source} r WHERE {within}").format(
             named(target),
-            columns=self._images.stored,
+            columns=self.images.stored,
             only=only,
-            source=named(self._table.name),
-            within=within(self._table, portion),
+            source=named(self.table.name),
+            within=within(self.table, portion),
         )
 
     def _wait_for_standbys(self, connection: Connection[Any]) -> None:
         """Copying is the heaviest writer that standbys have ever seen."""
-        most, deadline = self._policy.max_replica_lag, monotonic() + LONGEST_LAG.total_seconds()
+        most, deadline = self.policy.max_replica_lag, monotonic() + LONGEST_LAG.total_seconds()
         while (behind := int((row(connection, "furthest_standby") or {})["bytes"])) > most:
             if monotonic() > deadline:
                 raise TransientError(
-                    f'copying "{self._table.name}" waits for a standby that is {behind:,} bytes behind, more than max_replica_lag '
+                    f'copying "{self.table.name}" waits for a standby that is {behind:,} bytes behind, more than max_replica_lag '
                     f"({int(most):,}), and has been for {LONGEST_LAG}; run the step again when it has caught up"
                 )
             sleep(LOOK_AGAIN)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -62,7 +63,8 @@ class Reshaper:
     @cached_property
     def extent(self) -> Extent:
         """What the old table holds; read once, which may take as long as reading it all."""
-        return read_extent(self._connection, self.table)
+        with self._seeing_all():
+            return read_extent(self._connection, self.table)
 
     def partitions(self, reference: datetime, database_now: datetime) -> tuple[Create, ...]:
         """Those of the new table.
@@ -100,7 +102,7 @@ class Reshaper:
         if not self._state().left:
             return 0
         target = self._scratch.rows if self.move.partitions else self._scratch.new
-        return Copier(self.executor, self.table, wanted.images, self.policy.reshape, self.connect).run(target, self.extent)
+        return Copier(self.executor, self.table, wanted.images, self.policy.reshape, self.connect, self._reader).run(target, self.extent)
 
     def complete(self) -> int:
         """Build indexes; returns of how many tables."""
@@ -155,7 +157,7 @@ class Reshaper:
 
     def _compared(self, follower: Follower) -> int | None:
         """How many rows are alike; None if some changes are still only noted."""
-        with self.executor.role(self.table.owner):
+        with self._seeing_all():
             found, compared = differences(self.executor, self.table, self._images.columns)
         if not found:
             return compared
@@ -262,6 +264,14 @@ class Reshaper:
     def _belongings(self) -> Belongings:
         found = read_belongings(self._connection, self.table.oid)
         return replace(found, triggers=tuple(each for each in found.triggers if each.name not in (KEEP, REFUSE_TRUNCATE)))
+
+    @property
+    def _reader(self) -> str | None:
+        """Whose rights are enough to see all rows: the owner's, unless row-level security is forced on it; then ours, with BYPASSRLS."""
+        return None if self._belongings.template.force_row_security else self.table.owner
+
+    def _seeing_all(self) -> AbstractContextManager[None]:
+        return self.executor.role(self._reader) if self._reader else nullcontext()
 
     @cached_property
     def _lookup_keys(self) -> Row:

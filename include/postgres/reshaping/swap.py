@@ -18,7 +18,7 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.reshape import Move
 from include.postgres import catalog, statements
 from include.postgres.belongings import Belongings
-from include.postgres.belongings_swap import arriving, leaving, locking, put_away, put_in_place
+from include.postgres.belongings_swap import afterwards, arriving, leaving, locking, put_away, put_in_place
 from include.postgres.drain_functions import Images
 from include.postgres.executor import Executor
 from include.postgres.following import BehindError, replay
@@ -144,11 +144,13 @@ class Swap:
         waited = self.executor.lock_wait_ms
         detail = json.dumps({"former": str(scratch.former), "former_oid": self.table.oid, **about})
         self.ledger.record(*created, Event(self.move.value, "done", None, new, rows=self.rows, lock_wait_ms=waited, detail=detail))
+        validations = [[each.role, each.table.schema, each.table.name, each.constraint] for each in afterwards(self.belongings)]
         comments = {scratch.building: f"{PUT_IN_PLACE}{new}", scratch.attic: json.dumps(about)}
         self.executor.run_together(
             [
                 statements.set_local_role(self.table.owner),
                 *(statements.comment_on_schema(schema, text) for schema, text in comments.items()),
+                statements.comment_on_table(scratch.portions, json.dumps(validations)),
                 statements.reset_role(),
             ]
         )
