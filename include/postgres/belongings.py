@@ -133,6 +133,7 @@ class Belongings:
 
     :param template: storage, row-level security and privileges; a new partition of an adopted table can be made by it as by a sibling's.
     :param owner_lacks: privileges that the owner has taken from itself.
+    :param own_not_nulls: NOT NULL constraints that are NO INHERIT (18 and later).
     :param foreign_keys: those to other tables.
     :param given_by_default: privileges that default privileges give a new table.
     """
@@ -147,6 +148,7 @@ class Belongings:
     owner_lacks: tuple[str, ...]
     given_by_default: tuple[Surplus, ...]
     sequences: tuple[Sequence, ...]
+    own_not_nulls: tuple[str, ...]
     checks: tuple[Check, ...]
     indexes: tuple[Index, ...]
     statistics: tuple[Statistics, ...]

@@ -30,6 +30,7 @@ def creation(belongings: Belongings, new: TableName, key: str | None) -> list[sq
     return [
         _table(belongings, new, key),
         *column_statements(belongings.template, new),
+        *(_inherit(new, each) for each in belongings.own_not_nulls if key is not None),
         *(_add_check(new, each, partitioned=key is not None) for each in belongings.checks),
         *(statement for each in belongings.sequences if each.identity for statement in _identity(new, each)),
         *(statement for each in belongings.statistics for statement in _statistics(new, each)),
@@ -84,6 +85,11 @@ def _place(belongings: Belongings, *, partitioned: bool) -> list[sql.Composable]
 
 def _add_check(new: TableName, check: Check, *, partitioned: bool) -> sql.Composed:
     return statements.add_constraint(new, check.name, check_definition(check, partitioned=partitioned))
+
+
+def _inherit(new: TableName, not_null: str) -> sql.Composed:
+    """LIKE makes a NOT NULL that is NO INHERIT so even on a partitioned table, whose partitions could then be without it."""
+    return sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} INHERIT").format(statements.named(new), sql.Identifier(not_null))
 
 
 def _identity(new: TableName, own: Sequence) -> list[sql.Composed]:

@@ -37,6 +37,7 @@ def read_belongings(connection: Connection[Any], oid: int) -> Belongings:
         owner_lacks=tuple(found["owner_lacks"]),
         given_by_default=surplus_of(connection, _NOTHING, oid),
         sequences=tuple(_sequence(each) for each in rows(connection, "belongings_sequences", oid=oid)),
+        own_not_nulls=tuple(found["own_not_nulls"]),
         checks=tuple(Check(**each) for each in rows(connection, "belongings_checks", oid=oid)),
         indexes=tuple(_index(each) for each in rows(connection, "belongings_indexes", oid=oid)),
         statistics=tuple(_statistics(each) for each in rows(connection, "belongings_statistics", oid=oid)),

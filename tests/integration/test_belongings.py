@@ -500,3 +500,22 @@ def test_partitions_are_stored_as_the_table_was_and_nobody_reads_them_directly(p
         )
         == 2
     )
+
+
+def test_a_not_null_that_was_for_the_table_alone_holds_in_partitions(place: Place) -> None:
+    if place.version < 18:
+        pytest.skip("new in PostgreSQL 18")
+    place.run("ALTER TABLE {t} ADD CONSTRAINT alone NOT NULL note NO INHERIT", as_owner=True)
+    place.reshape()
+    assert place.value("SELECT attnotnull FROM pg_attribute WHERE attrelid = 'attic.part'::regclass AND attname = 'note'") is True
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        place.run("INSERT INTO {t} (id, created_at) VALUES (0, '2026-03-01')")
+
+
+def test_triggers_by_which_changes_are_followed_are_not_taken_along(place: Place) -> None:
+    place.run(
+        "CREATE FUNCTION {schema}.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        ' CREATE TRIGGER "00_partition_lifecycle_keep" AFTER INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION {schema}.keep()',
+        as_owner=True,
+    )
+    assert place.read().triggers == ()

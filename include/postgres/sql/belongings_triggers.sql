@@ -1,4 +1,5 @@
--- A table's own triggers. `head` is what the server prints before the table's name, composed here so that it is measured, not searched for.
+-- A table's own triggers, but those by which changes are followed. `head` is what the server prints before the table's name, composed here
+-- so that it is measured, not searched for.
 SELECT t.tgname AS name, t.tgenabled::text AS fires, pg_catalog.pg_get_triggerdef(t.oid) AS definition,
        (t.tgtype & 1) = 1 AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) AS has_transition_tables_by_row,
        'CREATE ' || CASE WHEN t.tgconstraint <> 0 THEN 'CONSTRAINT ' ELSE '' END || 'TRIGGER ' || pg_catalog.quote_ident(t.tgname)
@@ -15,5 +16,5 @@ SELECT t.tgname AS name, t.tgenabled::text AS fires, pg_catalog.pg_get_triggerde
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE t.tgrelid = %(oid)s::oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname NOT LIKE '00\_partition\_lifecycle%%'  -- ours follow changes
+ WHERE t.tgrelid = %(oid)s::oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname NOT LIKE '00\_partition\_lifecycle%%'
  ORDER BY t.tgname
