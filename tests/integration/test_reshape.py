@@ -301,6 +301,7 @@ BAD_ROWS = {
     "without a key": ("ALTER TABLE app.visits ALTER created_at DROP NOT NULL; INSERT INTO app.visits (note) VALUES ('?')", "NOT NULL"),
     "a name that is taken": ("CREATE TABLE app.visits_p202603 ()", 'app.visits_p202603" is taken by'),
     "a view that keeps its rows": ("CREATE MATERIALIZED VIEW app.kept AS SELECT * FROM app.visits", "app.kept"),
+    "a CHECK that old rows may break": ("ALTER TABLE app.visits ADD CHECK (id > 5) NOT VALID", "VALIDATE CONSTRAINT"),
     "a unique column": ("ALTER TABLE app.visits ADD UNIQUE (note)", "visits_note_key"),
 }
 

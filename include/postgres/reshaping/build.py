@@ -106,7 +106,7 @@ def template_for(connection: Connection[Any], table: PartitionedTable, belonging
     """What the new partitions have besides what comes from their parent: that of the old ones, or the storage of the old table."""
     if table.partitions:
         return without_ours(read_template(connection, table))
-    return for_partitions(belongings)
+    return for_partitions(belongings, catalog.oid_of(connection, Scratch.of(table).new) or None)
 
 
 def new_parent(connection: Connection[Any], table: PartitionedTable, scratch: Scratch) -> PartitionedTable:

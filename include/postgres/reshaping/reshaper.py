@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from include.postgres.belongings import Belongings
 from include.postgres.belongings_explanations import explanations
 from include.postgres.belongings_read import read_belongings
 from include.postgres.belongings_refusals import refusals
-from include.postgres.drain_functions import KEEP, REFUSE_TRUNCATE, Images
+from include.postgres.drain_functions import Images
 from include.postgres.executor import Executor
 from include.postgres.following import BehindError, Follower
 from include.postgres.ledger import Ledger
@@ -210,6 +210,12 @@ class Reshaper:
             found.append(
                 f'{len(waiting)} detached partitions wait for their drop, "{waiting[0].name}" first; let the lifecycle drop them before'
             )
+        found += [
+            f'the CHECK "{each.name}" of "{table.name}" is NOT VALID, and rows that break it could not be copied; validate it first: ALTER TABLE '
+            f'{table.name} VALIDATE CONSTRAINT "{each.name}"'
+            for each in self._belongings.checks
+            if each.definition.endswith("NOT VALID")
+        ]
         keys = self._lookup_keys
         if not keys["primary_key"] and not keys["key_is_indexed"] and self.extent.rows > MOST_ROWS_WITHOUT_INDEX:
             found.append(
@@ -262,8 +268,7 @@ class Reshaper:
 
     @cached_property
     def _belongings(self) -> Belongings:
-        found = read_belongings(self._connection, self.table.oid)
-        return replace(found, triggers=tuple(each for each in found.triggers if each.name not in (KEEP, REFUSE_TRUNCATE)))
+        return read_belongings(self._connection, self.table.oid)
 
     @property
     def _reader(self) -> str | None:
