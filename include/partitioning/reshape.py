@@ -22,6 +22,9 @@ from include.partitioning.policy import PartitionPolicy
 ROWS_OF_A_PORTION = 2_000_000
 """About as many rows are copied in one transaction where an index finds them: a minute of work, which is what a killed worker loses."""
 
+ROWS_WORTH_DIVIDING = 100_000
+"""Of fewer rows nobody copies or compares a part; of more, each connection does where an index finds it."""
+
 MOST_READINGS = 8
 """How often a table without an index on the key is read as a whole at most, a portion each time."""
 
@@ -137,7 +140,7 @@ def portions(partitions: Sequence[Bounds], extent: Extent, key_type: KeyType, *,
     """
     highest = extent.highest
     filled = [each for each in partitions if highest is not None and each.lower <= highest]
-    if not filled or extent.rows <= ROWS_OF_A_PORTION:
+    if not filled or extent.rows <= (min(ROWS_WORTH_DIVIDING, ROWS_OF_A_PORTION) if key_is_indexed else ROWS_OF_A_PORTION):
         return (Portion(1, None, None),)
     cuts = _fine_cuts(filled, extent.rows) if key_is_indexed else _coarse_cuts(filled)
     edges = (None, *dict.fromkeys(_literal(each, key_type) for each in cuts), None)

@@ -5,6 +5,7 @@ the order of rows does not matter, their number does. Once both are in sync, eve
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -17,7 +18,8 @@ from include.partitioning.partition import PartitionedTable
 from include.partitioning.reshape import Portion
 from include.partitioning.span import about
 from include.postgres.executor import Executor
-from include.postgres.reshaping.copy import within
+from include.postgres.failures import translated
+from include.postgres.reshaping.copy import Connect, within
 from include.postgres.reshaping.scratch import Scratch, read_portions
 from include.postgres.statements import named
 
@@ -37,20 +39,29 @@ class Difference:
         return f"of {self.portion} both hold {self.rows:,} rows, but not the same"
 
 
-def differences(executor: Executor, table: PartitionedTable, columns: Sequence[Column]) -> tuple[list[Difference], int]:
-    """The portions that differ, and how many rows the table holds in all."""
-    scratch, connection = Scratch.of(table), executor.connection
-    portions = [portion for portion, _ in read_portions(connection, scratch)]
+def differences(
+    executor: Executor, table: PartitionedTable, columns: Sequence[Column], jobs: int, connect: Connect
+) -> tuple[list[Difference], int]:
+    """The portions that differ, and how many rows the table holds in all; by several connections, for the digests are what takes long.
+
+    :param connect: opens a connection that sees all rows of both.
+    """
+    portions = [portion for portion, _ in read_portions(executor.connection, Scratch.of(table))]
     found, rows, begun = [], 0, monotonic()
-    for number, portion in enumerate(portions, start=1):
-        difference = _compared(connection, table, portion, columns)
-        rows += difference[0]
-        if difference[0] != difference[1] or not difference[2]:
-            found.append(Difference(portion, *difference[:2]))
-        left = (monotonic() - begun) / number * (len(portions) - number)
-        executor.log.info(
-            "compared %s: %s rows; %d of %d portions, about %s left", portion, f"{difference[0]:,}", number, len(portions), about(left)
-        )
+
+    def compare(portion: Portion) -> tuple[int, int, bool]:
+        with connect() as connection, translated(f'compare "{table.name}"'):
+            return _compared(connection, table, portion, columns)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, (portion, compared) in enumerate(zip(portions, pool.map(compare, portions), strict=True), start=1):
+            rows += compared[0]
+            if compared[0] != compared[1] or not compared[2]:
+                found.append(Difference(portion, *compared[:2]))
+            left = (monotonic() - begun) / number * (len(portions) - number)
+            executor.log.info(
+                "compared %s: %s rows; %d of %d portions, about %s left", portion, f"{compared[0]:,}", number, len(portions), about(left)
+            )
     return found, rows
 
 

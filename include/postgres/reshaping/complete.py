@@ -138,8 +138,6 @@ def _last(work: "Completion", connect: Connect, filling: Sequence[TableName]) ->
 def _completed(work: Completion, connect: Connect, name: TableName) -> TableName:
     with connect() as connection, translated(f'build indexes of "{name}"'):
         work.on(connection, name)
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(work.table.owner)))
-        connection.execute(statements.analyze(name))
     return name
 
 

@@ -71,7 +71,7 @@ class Progress:
 class Copier:
     """Copies what is not copied yet.
 
-    :param reader: the role that sees all rows; None: the one that logged in.
+    :param connect: opens a connection that sees all rows of the old table, and may write to the new one.
     """
 
     executor: Executor
@@ -79,7 +79,6 @@ class Copier:
     images: Images
     policy: ReshapePolicy
     connect: Connect
-    reader: str | None
 
     def run(self, target: TableName, extent: Extent) -> int:
         """Copy to the target; returns the number of rows. Run again it goes on with the portions that are left."""
@@ -96,8 +95,6 @@ class Copier:
         if not portions:
             return
         with self.connect() as connection, translated(f'copy "{self.table.name}"'):
-            if self.reader is not None:
-                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.reader)))
             for portion in portions:
                 self._wait_for_standbys(connection)
                 sleep(progress.add(portion, self._copy(connection, target, portion)))

@@ -1,14 +1,14 @@
 """The course of a reshaping, in four steps that can each be run again: plan, copy, complete, swap."""
 
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from include.partitioning.bounds import Bounds
 from include.partitioning.choices import SubscriberPartitions
@@ -35,6 +35,7 @@ from include.postgres.reshaping.compare import differences
 from include.postgres.reshaping.complete import add_foreign_keys, complete_partitions, complete_table
 from include.postgres.reshaping.copy import Connect, Copier, forget_copied_changes
 from include.postgres.reshaping.extent import read_extent, why_no_room
+from include.postgres.reshaping.planner_statistics import analyze_new
 from include.postgres.reshaping.scratch import Scratch, State, look
 from include.postgres.reshaping.swap import Swap
 
@@ -102,17 +103,18 @@ class Reshaper:
         if not self._state().left:
             return 0
         target = self._scratch.rows if self.move.partitions else self._scratch.new
-        return Copier(self.executor, self.table, wanted.images, self.policy.reshape, self.connect, self._reader).run(target, self.extent)
+        return Copier(self.executor, self.table, wanted.images, self.policy.reshape, self._connect_to_see_all).run(target, self.extent)
 
     def complete(self) -> int:
-        """Build indexes; returns of how many tables."""
+        """Build indexes, and take statistics; returns of how many tables indexes were built."""
         state = self._copied()
         if not self.move.partitions:
             complete_table(self.executor, self.table, self._belongings)
             return 1
-        return (
-            complete_partitions(self.executor, self.table, self._belongings, self.policy.reshape.jobs, self.connect) if state.filling else 0
-        )
+        jobs = self.policy.reshape.jobs
+        done = complete_partitions(self.executor, self.table, self._belongings, jobs, self.connect) if state.filling else 0
+        analyze_new(self.executor, self.table, jobs, self.connect)
+        return done
 
     def swap(self, database_now: datetime) -> int:
         """Bring the copy up to date, compare it, and put it in place; returns how many rows were compared.
@@ -157,8 +159,7 @@ class Reshaper:
 
     def _compared(self, follower: Follower) -> int | None:
         """How many rows are alike; None if some changes are still only noted."""
-        with self._seeing_all():
-            found, compared = differences(self.executor, self.table, self._images.columns)
+        found, compared = differences(self.executor, self.table, self._images.columns, self.policy.reshape.jobs, self._connect_to_see_all)
         if not found:
             return compared
         if follower.left():
@@ -277,6 +278,13 @@ class Reshaper:
 
     def _seeing_all(self) -> AbstractContextManager[None]:
         return self.executor.role(self._reader) if self._reader else nullcontext()
+
+    @contextmanager
+    def _connect_to_see_all(self) -> Iterator[Connection[Any]]:
+        with self.connect() as connection:
+            if self._reader:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._reader)))
+            yield connection
 
     @cached_property
     def _lookup_keys(self) -> Row:
