@@ -10,7 +10,7 @@ CORE ?=
 JOBS ?= logical
 IN_PARALLEL := -n $(JOBS) --dist worksteal
 
-.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale bench-indexes check-policies alarm take-over schema
+.PHONY: demo demo-psql demo-clean up down up-clean pictures test lint slow test-matrix test-airflow bench-archive bench-stalls bench-scale bench-indexes bench-adopt check-policies alarm take-over schema
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -79,6 +79,9 @@ bench-indexes: $(VENV)/.test-ready  ## building an index on 12 partitions, so ma
 
 bench-scale: $(VENV)/.test-ready  ## many policies, very many partitions, a long ledger, creating beside pg_partman; POLICIES=1000 PARTITIONS=10 ROUNDS=3
 	$(RUN) -m tests.benchmarks.bench_scale --policies $(or $(POLICIES),1000) --partitions $(or $(PARTITIONS),10) --rounds $(or $(ROUNDS),3)
+
+bench-adopt: $(VENV)/.test-ready  ## an ordinary table becomes a partitioned one beside INSERT … SELECT in batches, and what its users notice; ROWS=1000000 ROUNDS=3 PICTURE=file.svg
+	$(RUN) -m tests.benchmarks.bench_adopt --rows $(or $(ROWS),1000000) --rounds $(or $(ROUNDS),3) $(if $(PICTURE),--picture $(PICTURE))
 
 lint: $(VENV)/.test-ready  ## ruff, mypy --strict, import contracts, JSON Schema
 	$(VENV)/bin/ruff check .

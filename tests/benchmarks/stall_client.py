@@ -9,6 +9,8 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, LiteralString
 
@@ -30,8 +32,30 @@ STATEMENTS: dict[str, LiteralString] = {
 }
 
 
-def live(connection: psycopg.Connection[Any], number: int, over: threading.Event) -> dict[str, Any]:
-    """Run statements until `over`. Each client has rows of its own to change, so that they do not wait for each other's."""
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a client does all the time.
+
+    :param values: for its statement number so much.
+    :param shortest: seconds; of statements that took less only the number is said.
+    """
+
+    statements: dict[str, LiteralString]
+    values: Callable[[int, random.Random], dict[str, Any]]
+    shortest: float = SHORTEST
+
+
+def of_events(number: int) -> Life:
+    """Each client has rows of its own to change, so that they do not wait for each other's."""
+
+    def values(turn: int, chance: random.Random) -> dict[str, Any]:
+        return {"row": chance.randrange(1, 20_000), "own": number, "user": number, "id": 1_000_000 * number + turn}
+
+    return Life(STATEMENTS, values)
+
+
+def live(connection: psycopg.Connection[Any], number: int, life: Life, over: threading.Event) -> dict[str, Any]:
+    """Run statements until `over`."""
     samples: list[tuple[float, float, str]] = []
     errors: list[str] = []
     done = 0
@@ -39,23 +63,23 @@ def live(connection: psycopg.Connection[Any], number: int, over: threading.Event
     for turn in count():
         if over.is_set():
             break
-        values = {"row": chance.randrange(1, 20_000), "own": number, "user": number, "id": 1_000_000 * number + turn}
-        what = chance.choice(list(STATEMENTS))
+        values = life.values(turn, chance)
+        what = chance.choice(list(life.statements))
         begun = time.monotonic()
         try:
-            connection.execute(STATEMENTS[what], values)
+            connection.execute(life.statements[what], values)
         except psycopg.Error as error:
             errors.append(f"{what}: {error}")
         seconds = time.monotonic() - begun
         done += 1
-        if seconds >= SHORTEST:
+        if seconds >= life.shortest:
             samples.append((begun, seconds, what))
         time.sleep(chance.uniform(0, PAUSE))
     return {"samples": samples, "errors": errors, "statements": done}
 
 
-def main() -> int:
-    uri, number = sys.argv[1], int(sys.argv[2])
+def serve(uri: str, number: int, life: Life) -> int:
+    """Live until standard input ends, then print what was seen."""
     over = threading.Event()
 
     def wait_for_the_end() -> None:
@@ -65,9 +89,9 @@ def main() -> int:
     with psycopg.connect(uri, autocommit=True, application_name=f"client {number}") as connection:
         print("ready", flush=True)
         threading.Thread(target=wait_for_the_end, daemon=True).start()
-        print(json.dumps(live(connection, number, over)), flush=True)
+        print(json.dumps(live(connection, number, life, over)), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(sys.argv[1], int(sys.argv[2]), of_events(int(sys.argv[2]))))

@@ -57,19 +57,24 @@ class Seen:
 
 
 class Clients:
-    """Processes, so that none waits for another's interpreter; at the end of the block `seen` has what they saw."""
+    """Processes, so that none waits for another's interpreter; at the end of the block `seen` has what they saw.
+
+    :param module: what each of them runs, with the URI, its number and `arguments`.
+    """
 
     seen: Seen
 
-    def __init__(self, uri: str, number: int) -> None:
+    def __init__(self, uri: str, number: int, module: str = "tests.benchmarks.stall_client", *arguments: str) -> None:
         self._uri = uri
         self._number = number
+        self._module = module
+        self._arguments = arguments
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'plugins'}"}
         for number in range(1, self._number + 1):
-            command = [sys.executable, "-m", "tests.benchmarks.stall_client", self._uri, str(number)]
+            command = [sys.executable, "-m", self._module, self._uri, str(number), *self._arguments]
             self._processes.append(
                 subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT)
             )
