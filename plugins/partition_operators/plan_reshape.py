@@ -59,16 +59,16 @@ class PlanReshapeOperator(ReshapeOperator):
                 f'"{step.table.name}" is on its way: {state.copied} portions are copied, {len(state.left)} are left, {len(state.filling)} partitions '
                 f"lack their indexes{synced}"
             ]
-        reshaper.refuse(self._free())
-        partitions = reshaper.partitions(step.reference, step.database_now)
+        reshaper.survey.refuse(self._free())
+        partitions = reshaper.survey.partitions(step.reference, step.database_now)
         size = sum(catalog.sizes(step.connection, [step.table.oid, *(each.oid for each in step.table.partitions)]).values())
         shape = f"{len(partitions)} partitions of one {step.policy.interval}" if partitions else "one table"
-        extent = reshaper.extent
+        extent = reshaper.survey.extent
         return [
             f'"{step.table.name}" ({extent.rows:,} rows, {human_bytes(size)}, {step.policy.partition_key} from {extent.lowest} to {extent.highest}) '
             f"becomes {shape}",
             *(f"{each.name} {each.bounds}: {each.reason}" for each in partitions),
-            *reshaper.explain(),
+            *reshaper.survey.explain(),
             f"the old table is kept for {step.policy.reshape.keep_former}",
         ]
 
