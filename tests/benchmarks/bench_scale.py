@@ -43,7 +43,7 @@ def main() -> int:
         if {"many", "one", "ledger"} & set(wanted):
             from tests.benchmarks import scale_steps  # Airflow reads its settings when it is imported
 
-            _quiet()
+            quiet()
             settings = scale_steps.SETTINGS | {"fsync": "off"}
             uri = stack.enter_context(running(folder / "postgres", settings))
             os.environ["AIRFLOW_CONN_SCALE"] = uri
@@ -94,7 +94,7 @@ def partman(folder: Path, rounds: int, partitions: int = 100) -> None:
         return
     place = folder / "debian"
     place.mkdir()
-    _quiet()
+    quiet()
     with scale_partman.debian_server(place) as uri:
         found = scale_partman.compare(uri, partitions, rounds)
     rates = {}
@@ -115,7 +115,7 @@ def _line(what: str, figure: str, remark: str = "") -> None:
     print(f"{what:58}{figure:>22}  {remark}".rstrip(), flush=True)
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """A step's own log would be most of what is printed. To be called behind Airflow's import, which sets up its own."""
     logging.disable(logging.CRITICAL)
     import structlog
