@@ -326,7 +326,7 @@ def test_a_default_partition_gets_it_too(lifecycle: Lifecycle) -> None:
 
 def test_the_plan_and_a_dry_run_show_the_statements_and_do_nothing(lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
     lifecycle.sql(f"CREATE INDEX mine ON {OLD} (note)")
-    policy = lifecycle.policy(indexes=[BY_NOTE, {"columns": ["nothing"]}])
+    policy = lifecycle.policy(indexes=[BY_NOTE, {"columns": ["nothing"]}], retention=None)
     for run in (lambda: lifecycle.plan(policy=policy), lambda: lifecycle.run(BuildIndexesOperator, policy=policy, dry_run=True)):
         capsys.readouterr()
         run()
@@ -347,6 +347,11 @@ def test_the_statements_of_the_plan_are_those_that_run(lifecycle: Lifecycle, cap
     ran = {each for each in operator.statements.split(";\n") if "INDEX" in each}
     assert len(planned) == 11
     assert planned == ran
+
+
+def test_the_plan_counts_no_partition_that_goes_before_anything_is_built(lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(lifecycle.plan(policy=lifecycle.policy(indexes=[BY_NOTE]))) == 3
+    assert "build index app.by_note on 2 of 2 tables" in capsys.readouterr().out
 
 
 def test_check_policies_compares_indexes_with_the_database(lifecycle: Lifecycle, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
