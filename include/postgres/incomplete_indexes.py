@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError
+from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.postgres import statements
@@ -60,9 +60,14 @@ def complete_indexes(executor: Executor, ledger: Ledger, table: PartitionedTable
     mine = {each.name for each in ours(ledger, table, incomplete_indexes(executor.connection, table))}
     for index in [each for each in indexes_of(executor.connection, table.oid) if each.name in mine] if mine else []:
         errors = _complete(executor, ledger, table, index)
-        failed += errors
+        failed += [_unwanted(index, all_of(errors))] if errors else []
         completed += [] if errors else [index.name]
     return completed, failed
+
+
+def _unwanted(index: DefinedIndex, error: PartitionLifecycleError) -> PartitionLifecycleError:
+    drop = statements.drop_partitioned_index(index.name).as_string()
+    return type(error)(f'index "{index.name}" was begun: {error}; no policy wants it: if nobody else does, {drop}')
 
 
 def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index: DefinedIndex) -> list[PartitionLifecycleError]:

@@ -1,5 +1,6 @@
 """What building an index will do, as it looks now: for the plan and for a dry run."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +33,12 @@ class Intention:
     statements: tuple[str, ...]
 
 
-def intention(connection: Connection[Any], table: PartitionedTable, wanted: IndexPolicy) -> Intention:
+def intention(
+    connection: Connection[Any], table: PartitionedTable, wanted: IndexPolicy, leaving: Collection[int] = frozenset()
+) -> Intention:
     """Nothing is locked for it.
 
+    :param leaving: OIDs of partitions that will be gone before anything is built.
     :raises CatalogMismatchError: it cannot be built on this table.
     """
     definition = definition_of(connection, table, wanted)
@@ -43,7 +47,7 @@ def intention(connection: Connection[Any], table: PartitionedTable, wanted: Inde
         return Intention(index.name, definition, complete=True, lacking=(), tables=0, statements=())
     refuse(connection, table)
     name = index.name if index else new_name(connection, table, wanted, definition)
-    nodes = nodes_below(connection, table, index)
+    nodes = [each for each in nodes_below(connection, table, index) if each.oid not in leaving]
     first = [] if index else creation(name, table.name, definition)
     parts = {table.oid: name}
     for node in nodes:

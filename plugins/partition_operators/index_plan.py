@@ -1,5 +1,7 @@
 """What the plan, and a dry run, say of the indexes that a policy wants."""
 
+from collections.abc import Collection
+
 from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError
 from include.partitioning.index_policy import IndexPolicy
 from include.partitioning.plan_text import Line, human_bytes
@@ -8,14 +10,17 @@ from include.postgres.index_intentions import intention
 from partition_operators.lifecycle_operator import Step
 
 
-def index_lines(step: Step) -> list[Line]:
-    """One line for each index of the policy, with the statements that it takes."""
-    return [_line(step, wanted) for wanted in step.policy.indexes]
+def index_lines(step: Step, leaving: Collection[int] = frozenset()) -> list[Line]:
+    """One line for each index of the policy, with the statements that it takes.
+
+    :param leaving: OIDs of partitions that will be gone before anything is built.
+    """
+    return [_line(step, wanted, leaving) for wanted in step.policy.indexes]
 
 
-def _line(step: Step, wanted: IndexPolicy) -> Line:
+def _line(step: Step, wanted: IndexPolicy, leaving: Collection[int]) -> Line:
     try:
-        found = intention(step.connection, step.table, wanted)
+        found = intention(step.connection, step.table, wanted, leaving)
     except ServerUnavailableError:
         raise
     except PartitionLifecycleError as error:

@@ -40,7 +40,7 @@ class PlanPartitionsOperator(LifecycleOperator):
         plan = replace(plan, findings=(*plan.findings, *findings_beside(step, plan)))
         sizes = catalog.sizes(step.connection, [each.oid for each in plan.expires])
         statements = statements_of(step.connection, step.table, plan)
-        indexes = index_lines(step)
+        indexes = index_lines(step, {each.oid for each in plan.expires if each.steps})
         self._say([*describe(plan, sizes, statements), *indexes])
         digest = digest_of(intentions(step.policy, step.table, plan))
         self.log.info("digest of what would be destroyed: %s", digest)

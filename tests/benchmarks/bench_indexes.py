@@ -4,7 +4,6 @@ Each round builds the index in every way, in turn, and drops it again; shown is 
 """
 
 import argparse
-import logging
 import os
 import statistics
 import tempfile
@@ -35,7 +34,6 @@ def main() -> None:
         local_airflow.configure(folder / "airflow", f"sqlite:///{folder}/airflow.db", {}, folder / "no-policies.yaml")
         with running(folder / "postgres", {"autovacuum": "off"}) as uri, psycopg.connect(uri, autocommit=True) as connection:
             os.environ["AIRFLOW_CONN_BENCH"] = uri
-            logging.disable(logging.WARNING)
             _fill(connection, arguments.rows)
             for title, statement in (("with the server's own parallel workers", WITH_WORKERS), ("without them", WITHOUT_WORKERS)):
                 connection.execute(statement)
@@ -64,6 +62,9 @@ def _compare(connection: psycopg.Connection[tuple[object, ...]], rounds: int) ->
 def _build(jobs: int) -> None:
     from include.partitioning.policy import PartitionPolicy
     from partition_operators.build_indexes import BuildIndexesOperator  # Airflow reads its settings when it is imported
+    from tests.benchmarks.bench_scale import quiet
+
+    quiet()
 
     wanted = [{"columns": ["user_id", "at"], "name": "wanted"}]
     policy = PartitionPolicy(table="bench.t", partition_key="at", postgres_conn_id="bench", indexes=wanted, index_jobs=jobs)

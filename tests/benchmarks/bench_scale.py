@@ -44,7 +44,7 @@ def main() -> int:
         if {"many", "one", "ledger"} & set(wanted):
             from tests.benchmarks import scale_steps  # Airflow reads its settings when it is imported
 
-            _quiet()
+            quiet()
             settings = scale_steps.SETTINGS | {"fsync": "off"}
             uri = stack.enter_context(running(folder / "postgres", settings))
             os.environ["AIRFLOW_CONN_SCALE"] = uri
@@ -95,7 +95,7 @@ def partman(folder: Path, rounds: int, partitions: int = 100) -> None:
         return
     place = folder / "debian"
     place.mkdir()
-    _quiet()
+    quiet()
     with partman_server.running(place, scale_steps.SETTINGS) as uri:
         found = scale_partman.compare(uri, partitions, rounds)
     rates = {}
@@ -116,7 +116,7 @@ def _line(what: str, figure: str, remark: str = "") -> None:
     print(f"{what:58}{figure:>22}  {remark}".rstrip(), flush=True)
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """A step's own log would be most of what is printed. To be called behind Airflow's import, which sets up its own."""
     logging.disable(logging.CRITICAL)
     import structlog

@@ -142,6 +142,23 @@ def test_an_archive_that_fails_fails_the_run_and_only_its_own_partition_stays(wo
     assert world.rows() == 2800
 
 
+def test_indexes_of_the_policy_are_built_on_what_did_not_expire_and_one_that_cannot_be_fails_the_run(world: World) -> None:
+    wanted = "{columns: [user_id, {column: created_at, order: desc}], name: by_user}"
+    without = world.policies.read_text()
+    world.policies.write_text(without.replace("lock_attempts", f"indexes: [{wanted}, {{columns: [nothing]}}], lock_attempts"))
+    outcome = world.run()
+    assert outcome.state == "failed"
+    assert (outcome.tasks["expire.drop_partition[0]"], outcome.tasks["build_indexes"]) == ("success", "failed")
+    assert (outcome.tasks["analyze"], outcome.tasks["report"]) == ("success", "failed")
+    assert outcome.plan is not None
+    assert [len(each["statements"]) for each in outcome.plan["indexes"]] == [1 + 2 * 25, 0]
+    parts = "SELECT count(*) FROM pg_inherits p JOIN pg_index i ON i.indexrelid = p.inhrelid WHERE inhparent = 'core.by_user'::regclass AND indisvalid"
+    assert world.sql(parts) == [(28,)]
+
+    world.policies.write_text(without.replace("lock_attempts", f"indexes: [{wanted}], lock_attempts"))
+    assert world.run().tasks["build_indexes"] == "success"
+
+
 def test_a_plan_that_fails_destroys_nothing(world: World) -> None:
     world.sql("CREATE VIEW core.v_sessions_recent AS SELECT 1 AS somebody_elses")
     before = set(world.state())

@@ -19,8 +19,11 @@ from include.postgres.queries import row
 from partition_operators import index_jobs
 from partition_operators.build_indexes import BuildIndexesOperator
 from tests.integration.conftest import Lifecycle
+from tests.integration.test_healing import cut_off
 
 BY_NOTE = {"columns": ["note"], "name": "by_note"}
+SOON: dict[str, Any] = {"retention": "1 month", "premake": 1}
+"""Of which one partition is missing."""
 OLD, NOW = "app.events_p202408", "app.events_p202611"
 
 INDEXES = """
@@ -57,7 +60,7 @@ def test_an_index_is_on_every_partition_and_valid_and_the_second_run_has_nothing
     assert build(lifecycle, BY_NOTE) == []
     assert build(lifecycle, {"columns": ["note"]}) == []  # the same under another name
     assert lifecycle.sql(INDEXES, "%") == before
-    created = lifecycle.create()
+    created = lifecycle.create(policy=lifecycle.policy(**SOON))
     assert is_complete(lifecycle, tables=6 + len(created))
 
 
@@ -110,9 +113,9 @@ def tablespace(lifecycle: Lifecycle) -> Iterator[str]:
 def test_an_index_lies_in_the_tablespace_of_the_policy_on_every_partition(lifecycle: Lifecycle, tablespace: str) -> None:
     wanted = {**BY_NOTE, "tablespace": tablespace, "where": "note <> 'x'"}
     assert build(lifecycle, wanted, {"columns": ["id", "user_id"]}) == ["app.by_note", "app.events_id_user_id_idx"]
-    lifecycle.create()
+    lifecycle.create(policy=lifecycle.policy(**SOON))
     found = lifecycle.sql(
-        "SELECT strpos(ic.relname, 'note') > 0 AS wanted, t.spcname = %s AS there, count(*) > 6 AS many FROM pg_index i JOIN pg_class ic ON ic.oid = indexrelid"
+        "SELECT strpos(ic.relname, 'note') > 0 AS wanted, t.spcname = %s AS there, count(*) > 5 AS many FROM pg_index i JOIN pg_class ic ON ic.oid = indexrelid"
         " LEFT JOIN pg_tablespace t ON t.oid = reltablespace WHERE ic.relnamespace = 'app'::regnamespace GROUP BY 1, 2",
         tablespace,
     )
@@ -268,7 +271,7 @@ def test_a_failed_unique_build_says_which_rows_and_leaves_nothing_and_the_other_
 def test_no_more_than_ten_duplicates_are_named_and_rows_outside_of_the_index_are_none(lifecycle: Lifecycle) -> None:
     lifecycle.sql(
         f"INSERT INTO {OLD} SELECT 1000 + id, user_id, created_at, note FROM {OLD}; UPDATE {OLD} SET note = NULL WHERE mod(id, 1000) = 1;"
-        f"INSERT INTO {OLD} SELECT 3001, 1, created_at, NULL FROM {OLD} WHERE id = 1"
+        f"INSERT INTO {OLD} SELECT 3000 + id, 1, created_at, note FROM {OLD} WHERE id <= 2"
     )
     wanted = {"columns": [{"expression": "upper(note)"}, "created_at"], "unique": True, "where": "mod(id, 1000) <> 2"}
     with pytest.raises(AirflowFailException) as refused:
@@ -277,7 +280,7 @@ def test_no_more_than_ten_duplicates_are_named_and_rows_outside_of_the_index_are
     assert named.count("2 times") == 10
     assert "; and more; change" in named
     assert not re.search("NULL|3 times", named)
-    lifecycle.sql(f"DELETE FROM {OLD} WHERE id BETWEEN 1003 AND 3000")
+    lifecycle.sql(f"DELETE FROM {OLD} WHERE id BETWEEN 1003 AND 3000")  # what is left twice is not in the index
     assert build(lifecycle, wanted) == ["app.events_upper_created_at_idx"]
 
 
@@ -323,7 +326,7 @@ def test_a_default_partition_gets_it_too(lifecycle: Lifecycle) -> None:
 
 def test_the_plan_and_a_dry_run_show_the_statements_and_do_nothing(lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
     lifecycle.sql(f"CREATE INDEX mine ON {OLD} (note)")
-    policy = lifecycle.policy(indexes=[BY_NOTE, {"columns": ["nothing"]}])
+    policy = lifecycle.policy(indexes=[BY_NOTE, {"columns": ["nothing"]}], retention=None)
     for run in (lambda: lifecycle.plan(policy=policy), lambda: lifecycle.run(BuildIndexesOperator, policy=policy, dry_run=True)):
         capsys.readouterr()
         run()
@@ -346,6 +349,11 @@ def test_the_statements_of_the_plan_are_those_that_run(lifecycle: Lifecycle, cap
     assert planned == ran
 
 
+def test_the_plan_counts_no_partition_that_goes_before_anything_is_built(lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(lifecycle.plan(policy=lifecycle.policy(indexes=[BY_NOTE]))) == 3
+    assert "build index app.by_note on 2 of 2 tables" in capsys.readouterr().out
+
+
 def test_check_policies_compares_indexes_with_the_database(lifecycle: Lifecycle, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "policies.yaml"
     file.write_text(
@@ -366,9 +374,36 @@ def old_snapshot(lifecycle: Lifecycle) -> Iterator[None]:
 
 def test_older_snapshots_are_waited_for_before_a_build_and_nothing_is_left_if_they_do_not_end(lifecycle: Lifecycle) -> None:
     with old_snapshot(lifecycle), pytest.raises(WaitTooLongError, match="has an older snapshot"):
-        build(lifecycle, BY_NOTE, wait_timeout="1 s")
+        build(lifecycle, BY_NOTE, wait_timeout="1 s", index_jobs=5)
     assert set(indexes(lifecycle)) == {"events"}
     assert build(lifecycle, BY_NOTE) == ["app.by_note"]
+
+
+def test_an_index_that_was_begun_and_then_taken_out_of_the_policy_is_completed_by_heal_or_dropped_by_a_person(lifecycle: Lifecycle) -> None:
+    once = {"columns": ["note", "created_at"], "name": "once", "unique": True}
+    with old_snapshot(lifecycle), pytest.raises(WaitTooLongError):
+        build(lifecycle, BY_NOTE, once, wait_timeout="1 s", index_jobs=5)
+    lifecycle.sql(f"INSERT INTO {OLD} SELECT id + 1000, user_id, created_at, note FROM {OLD}")
+    with pytest.raises(
+        AirflowFailException, match=r'index "app.once" was begun: (?s:.*); no policy wants it: if nobody else does, DROP INDEX "app"."once"'
+    ):
+        lifecycle.heal()
+    assert is_complete(lifecycle)
+    lifecycle.sql("DROP INDEX app.once")
+    assert lifecycle.heal() == []
+
+
+def test_what_an_interrupted_build_of_ours_left_is_dropped_and_a_stranger_s_is_not(lifecycle: Lifecycle) -> None:
+    lifecycle.heal()  # installs the ledger
+    for name in ("ours", "theirs"):
+        cut_off(lifecycle, f"CREATE INDEX CONCURRENTLY {name} ON {OLD} (note)")
+    lifecycle.sql(
+        "INSERT INTO partition_lifecycle.event (action, outcome, parent, partition, partition_oid, detail)"
+        f" SELECT 'index', 'began', 'app.events', '{OLD}', '{OLD}'::regclass::oid, 'app.ours'"
+    )
+    assert build(lifecycle, BY_NOTE) == ["app.by_note"]
+    left = lifecycle.sql("SELECT relname FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE NOT indisvalid")
+    assert left == [{"relname": "theirs"}]
 
 
 def test_a_reader_whose_transaction_is_open_keeps_only_the_attaching_of_that_partition_waiting(lifecycle: Lifecycle) -> None:
@@ -424,8 +459,8 @@ def test_no_privilege_is_said_before_anything_is_touched(lifecycle: Lifecycle) -
 
 def test_a_partition_created_meanwhile_has_the_index_from_the_parent(lifecycle: Lifecycle) -> None:
     with old_snapshot(lifecycle), pytest.raises(WaitTooLongError):
-        build(lifecycle, BY_NOTE, wait_timeout="1 s")
-    created = lifecycle.create()
+        build(lifecycle, BY_NOTE, wait_timeout="1 s", index_jobs=5)
+    created = lifecycle.create(policy=lifecycle.policy(**SOON))
     assert created
     assert {name for name, (_, valid, attached) in indexes(lifecycle).items() if valid and attached} == {each[4:] for each in created}
     build(lifecycle, BY_NOTE)
@@ -454,7 +489,7 @@ def test_a_partition_that_another_step_works_on_is_waited_for_and_keeps_no_other
         partition_lock(lifecycle, OLD),
         pytest.raises(WaitTooLongError, match=r'index "app.by_note" of "app.events_p202408": waited 1 s for pid'),
     ):
-        build(lifecycle, BY_NOTE, wait_timeout="1 s")
+        build(lifecycle, BY_NOTE, wait_timeout="1 s", index_jobs=5)
     assert len(indexes(lifecycle)) == 5
     assert build(lifecycle, BY_NOTE) == ["app.by_note"]
 
