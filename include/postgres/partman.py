@@ -101,7 +101,7 @@ def maintenance_finding(connection: Connection[Any], table: PartitionedTable) ->
     if "on" not in found:
         return []
     return [
-        f'pg_partman maintains "{table.name}" too, and either will fail at what the other has made: '
+        f'pg_partman maintains "{table.name}" too, so its own retention acts without an archive, and it can fail at names of ours: '
         f"{stop_statement(installation, table.name).as_string(connection)}"
     ]
 
