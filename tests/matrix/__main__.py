@@ -16,7 +16,7 @@ SAME_EVERYWHERE = (
     "--ignore=tests/integration/test_partman.py",
     "--deselect=tests/integration/test_fidelity.py::test_a_row_of_a_hundred_megabytes_is_archived_and_proven_in_less_than_two_gibibytes",
 )
-"""What is about the storage, or about our own memory."""
+"""What is about the storage, about our own memory, or about a server of its own."""
 
 
 @dataclass(frozen=True, slots=True)
