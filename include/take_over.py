@@ -119,7 +119,10 @@ def _steps_of_taking_over(connection: psycopg.Connection[Any], found: Managed, p
     return steps(
         "to do",
         [
-            ("complete the policy, and check it", [f"python -m include.check_policies {out or 'FILE'} --database DSN"]),
+            (
+                "complete the policy (archive, postgres_conn_id), and check it",
+                [f"python -m include.check_policies {out or 'FILE'} --database DSN"],
+            ),
             *([("give these partitions to the owner of the table", owning)] if of_others else []),
             ("stop pg_partman for this table; a job that calls run_maintenance with its name would go on all the same", [f"{stop};"]),
             (

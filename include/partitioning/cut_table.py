@@ -22,12 +22,14 @@ class Around:
     :param template_ahead: what the template table has, and the newest partition has not.
     :param kept: tables beside it that look like former partitions, as pg_partman leaves them with `retention_keep_table`.
     :param of_others: partitions that belong to somebody else than the table, each with whom.
+    :param default_has_rows: whether the DEFAULT partition has rows that belong elsewhere; None if it could not be told.
     """
 
     template_missing: bool = False
     template_ahead: tuple[str, ...] = ()
     kept: tuple[TableName, ...] = ()
     of_others: tuple[tuple[TableName, str], ...] = ()
+    default_has_rows: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)

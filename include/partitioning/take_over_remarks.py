@@ -46,6 +46,10 @@ def _of_surroundings(around: Around) -> Iterator[str]:
             f"the template table has what the newest partition has not, so new ones will lack it: {', '.join(around.template_ahead)}; "
             "add it to the newest partition if they are to have it"
         )
+    if around.default_has_rows:
+        yield "the DEFAULT partition has rows of a time for which no partition can be made before they are moved: `default_partition: drain`"
+    if around.default_has_rows is None:
+        yield "whether the DEFAULT partition has rows that belong elsewhere could not be told; the plan counts them"
     if around.kept:
         yield f"beside it: {_counted(around.kept, 'former partition')}; no policy reaches them: attach what is to be archived, drop what is not"
     if around.of_others:

@@ -96,17 +96,17 @@ def maintenance_finding(connection: Connection[Any], table: PartitionedTable) ->
     except errors.InsufficientPrivilege:
         return [
             f'pg_partman is in the schema "{table.partman_schema}", and whether it maintains "{table.name}" too cannot be seen: '
-            + may_read(connection, installation)
+            + _may_read(connection, installation)
         ]
     if "on" not in found:
         return []
     return [
-        f'pg_partman maintains "{table.name}" too, and either will fail at what the other has made: '
+        f'pg_partman maintains "{table.name}" too, so its own retention acts without an archive, and it can fail at names of ours: '
         f"{stop_statement(installation, table.name).as_string(connection)}"
     ]
 
 
-def may_read(connection: Connection[Any], installation: Installation) -> str:
+def _may_read(connection: Connection[Any], installation: Installation) -> str:
     """What lets our role read the configuration."""
     schema, config = sql.Identifier(installation.schema), named(TableName(installation.schema, "part_config"))
     role = sql.Identifier(connection.info.user)
@@ -115,7 +115,7 @@ def may_read(connection: Connection[Any], installation: Installation) -> str:
 
 
 def stop_statement(installation: Installation, table: TableName) -> sql.Composed:
-    """pg_partman's own maintenance leaves the table out from then on. A row lock in its configuration, for which its maintenance does not wait."""
+    """A `run_maintenance` that is given no table leaves this one out from then on. ROW EXCLUSIVE on its configuration."""
     return _automatic(installation, table, "off")
 
 

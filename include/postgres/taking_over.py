@@ -7,7 +7,7 @@ from psycopg import Connection
 
 from include.partitioning.bounds import KeyType
 from include.partitioning.cut_table import Around, CutTable
-from include.partitioning.errors import CatalogMismatchError, PolicyError
+from include.partitioning.errors import CatalogMismatchError, MissingPrivilegeError, PolicyError, WaitTooLongError
 from include.partitioning.expiry import Horizon
 from include.partitioning.interval import Interval
 from include.partitioning.missing import possible_names
@@ -18,6 +18,8 @@ from include.partitioning.plan import Plan, make_plan
 from include.partitioning.policy import PartitionPolicy
 from include.partitioning.take_over import cut_of, obstacles, obstacles_of_kind
 from include.postgres import catalog
+from include.postgres.default_rows import has_rows_of_some_time
+from include.postgres.failures import translated
 from include.postgres.parity import differences
 from include.postgres.partman import find_installation, read_config, session_timezone
 from include.postgres.queries import row, rows
@@ -68,8 +70,20 @@ def _around(connection: Connection[Any], config: PartmanConfig, table: Partition
         template_missing=config.template is not None and template is None,
         template_ahead=_ahead(connection, table, template) if template else (),
         kept=tuple(former_partitions(connection, table)),
+        default_has_rows=_default_has_rows(connection, table),
         of_others=tuple((TableName(each["schema"], each["name"]), each["owner"]) for each in others),
     )
+
+
+def _default_has_rows(connection: Connection[Any], table: PartitionedTable) -> bool | None:
+    """None where the role may not look, or it takes too long."""
+    if table.default is None:
+        return False
+    try:
+        with translated(f'look for rows in "{table.default.name}"'):
+            return has_rows_of_some_time(connection, table, table.default.name)
+    except (MissingPrivilegeError, WaitTooLongError):
+        return None
 
 
 def _template(connection: Connection[Any], config: PartmanConfig) -> Partition | None:

@@ -146,7 +146,7 @@ def test_what_pg_partman_kept_and_what_belongs_to_others_is_said_and_mended(mana
         managed.sql("DROP OWNED BY partman_of_tests; DROP ROLE partman_of_tests")
 
 
-@pytest.mark.parametrize("interval", LENGTHS)
+@pytest.mark.parametrize("interval", [each if each == "monthly" else pytest.param(each, marks=pytest.mark.slow) for each in LENGTHS])
 def test_after_the_way_back_pg_partman_goes_on(
     managed: Lifecycle, tmp_path: Path, capsys: pytest.CaptureFixture[str], interval: str
 ) -> None:
@@ -189,6 +189,7 @@ def test_a_table_of_another_grain_is_not_given_back(managed: Lifecycle, tmp_path
     assert "is not one month: pg_partman makes the next partition 1 mon after the beginning of the newest" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("create", "why"),
     [

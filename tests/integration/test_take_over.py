@@ -107,10 +107,7 @@ def test_the_statement_that_stops_pg_partman_stops_it(managed: Lifecycle, capsys
     ("config", "why"),
     [
         ({"partition_interval": "10 days"}, "'10 days', for which this package has no word"),
-        ({"epoch": "milliseconds"}, "a number that counts milliseconds"),
         ({"time_encoder": "public.encode"}, "has the time encoded in it (time_encoder public.encode)"),
-        ({"partition_type": "list"}, "its partition_type is list"),
-        ({"undo_in_progress": True}, "about to undo its partitioning"),
         ({"control": "id"}, 'is partitioned by "created_at"'),
         ({"partition_interval": "1 year"}, "the bounds of its partitions are not those of a year in any time zone that was tried"),
     ],
@@ -187,7 +184,9 @@ def findings(lifecycle: Lifecycle, capsys: pytest.CaptureFixture[str]) -> list[s
 
 def test_the_plan_says_if_pg_partman_maintains_the_table_too(managed: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = findings(managed, capsys)
-    assert found.startswith('pg_partman maintains "app.events" too, and either will fail at what the other has made: UPDATE "partman"')
+    assert found.startswith(
+        'pg_partman maintains "app.events" too, so its own retention acts without an archive, and it can fail at names of ours: UPDATE "partman"'
+    )
     managed.sql(found.partition(": ")[2])
     assert findings(managed, capsys) == []
 
@@ -235,3 +234,30 @@ def test_of_many_former_partitions_the_plan_names_some_and_counts_the_others(
     said = capsys.readouterr().out
     assert said.count("is no partition, but has the columns of") == 5
     assert 'and 4 more such tables beside "app.events"' in said
+
+
+def test_rows_in_default_are_said_and_so_is_that_they_may_not_be_looked_for(managed: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    managed.sql("CREATE TABLE app.events_default PARTITION OF app.events DEFAULT")
+    assert "DEFAULT partition has rows" not in saying(managed, capsys)
+    managed.sql("INSERT INTO app.events VALUES (1, 1, '2020-01-01 00:00+00')")
+    assert "the DEFAULT partition has rows of a time" in saying(managed, capsys)
+    managed.sql("CREATE ROLE looks_at_partman LOGIN; GRANT USAGE ON SCHEMA app, partman TO looks_at_partman")
+    managed.sql("GRANT SELECT ON ALL TABLES IN SCHEMA partman TO looks_at_partman")
+    try:
+        assert main(["app.events", "--database", managed.uri.replace("postgres@", "looks_at_partman@")]) == 0
+        assert "could not be told; the plan counts them" in capsys.readouterr().out
+    finally:
+        managed.sql("DROP OWNED BY looks_at_partman; DROP ROLE looks_at_partman")
+
+
+def test_a_copy_that_somebody_made_of_the_configuration_is_not_taken_for_it(managed: Lifecycle, capsys: pytest.CaptureFixture[str]) -> None:
+    """The extension's own comes first; which is the extension's is in pg_depend."""
+    managed.sql(
+        "CREATE SCHEMA kept; CREATE TABLE kept.part_config AS TABLE partman.part_config; CREATE TABLE kept.part_config_sub (sub_parent text)"
+    )
+    managed.sql("UPDATE partman.part_config SET automatic_maintenance = 'off'")
+    managed.sql(
+        "INSERT INTO pg_depend SELECT 'pg_class'::regclass, 'kept.part_config'::regclass, 0, 'pg_extension'::regclass, oid, 0, 'e' FROM pg_extension LIMIT 1"
+    )
+    assert 'UPDATE "kept"."part_config"' in saying(managed, capsys)
+    assert len(findings(managed, capsys)) == 1

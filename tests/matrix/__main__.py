@@ -13,9 +13,10 @@ from tests.matrix.binaries import RELEASES, NoBinariesError, binaries
 SAME_EVERYWHERE = (
     "--ignore=tests/integration/test_archive_s3.py",
     "--ignore=tests/integration/test_archive_storage_faults.py",
+    "--ignore=tests/integration/test_partman.py",
     "--deselect=tests/integration/test_fidelity.py::test_a_row_of_a_hundred_megabytes_is_archived_and_proven_in_less_than_two_gibibytes",
 )
-"""What is about the storage, or about our own memory."""
+"""What is about the storage, about our own memory, or about a server of its own."""
 
 CORE = ("-m", "not slow or every_server")
 """Without the tests that kill and crowd our own code for minutes."""

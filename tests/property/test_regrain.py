@@ -76,7 +76,7 @@ def is_some_period(case: Regrained, bounds: Bounds) -> bool:
     return any(replace(case.calendar, interval=each).is_period(bounds) for each in Interval)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(regrained())
 def test_no_row_from_the_first_partition_to_the_end_of_premake_is_without_a_partition_or_has_two(case: Regrained) -> None:
     after = case.carried_out()
@@ -88,7 +88,7 @@ def test_no_row_from_the_first_partition_to_the_end_of_premake_is_without_a_part
     assert after.plan().creates == ()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(regrained())
 def test_what_is_made_is_whole_periods_except_where_weeks_meet_longer_ones(case: Regrained) -> None:
     edges = {moment for bounds in case.covered for moment in (bounds.lower, bounds.upper)}
@@ -98,7 +98,7 @@ def test_what_is_made_is_whole_periods_except_where_weeks_meet_longer_ones(case:
             assert all(moment in edges or case.calendar.is_boundary(moment) for moment in (create.bounds.lower, create.bounds.upper))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(regrained())
 def test_partitions_of_the_former_interval_expire_whoever_made_them(case: Regrained) -> None:
     after = case.carried_out()

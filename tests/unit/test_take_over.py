@@ -23,12 +23,23 @@ def test_months_by_a_time_are_taken_over() -> None:
 
 def test_each_obstacle_is_said() -> None:
     found = against(
-        config(length=Length(0, 10, 0), sub_partitioned=True, partition_type="time-custom", partition_interval="10 days"),
+        config(
+            length=Length(0, 10, 0),
+            sub_partitioned=True,
+            partition_type="time-custom",
+            partition_interval="10 days",
+            epoch="seconds",
+            time_encoder="public.encode",
+            undo_in_progress=True,
+        ),
         table(OCTOBER),
         is_partition=True,
     )
     assert [each.split(";")[0] for each in found] == [
         "its partition_type is time-custom",
+        "its key is a number that counts seconds (epoch)",
+        "its key has the time encoded in it (time_encoder public.encode)",
+        "pg_partman is about to undo its partitioning (undo_in_progress)",
         "its partitions are partitioned themselves (sub-partitioning)",
         "it is a partition of another table, which pg_partman sub-partitions",
         "its partition_interval is '10 days', for which this package has no word",

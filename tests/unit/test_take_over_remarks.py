@@ -45,6 +45,8 @@ def test_what_will_be_otherwise_is_said(said: PartmanConfig, remark: str) -> Non
     [
         (Around(template_ahead=("index btree (note)",)), "lack it: index btree (note); add it"),
         (Around(kept=(OLD,)), 'beside it: 1 former partition ("core.sessions_p2020_01"); no policy reaches them'),
+        (Around(default_has_rows=True), "before they are moved: `default_partition: drain`"),
+        (Around(default_has_rows=None), "could not be told"),
         (Around(of_others=((OLD, "partman"),)), '1 partition ("core.sessions_p2020_01") of others than the owner of the table'),
     ],
 )

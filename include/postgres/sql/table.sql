@@ -15,7 +15,8 @@ SELECT c.oid::bigint AS oid,
           JOIN pg_catalog.pg_namespace o ON o.oid = k.relnamespace
          WHERE k.relname = 'part_config' AND k.relkind = 'r'
            AND EXISTS (SELECT FROM pg_catalog.pg_attribute m WHERE m.attrelid = k.oid AND m.attname = 'automatic_maintenance')
-         ORDER BY k.oid
+         ORDER BY NOT EXISTS (SELECT FROM pg_catalog.pg_depend x  -- the extension's own before a copy that somebody made
+                               WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = k.oid AND x.deptype = 'e'), k.oid
          LIMIT 1) AS partman_schema
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
