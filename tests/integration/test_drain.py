@@ -206,10 +206,7 @@ def test_a_transaction_that_does_not_see_the_copy_is_made_up_for(lifecycle: Life
         moved: list[Any] = []
         thread = threading.Thread(target=lambda: moved.append(drain(lifecycle)))
         thread.start()
-        deadline = time.monotonic() + 20
-        while "00_partition_lifecycle_keep" not in strays(lifecycle) or not in_sync(lifecycle):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until_in_sync(lifecycle)
         elder.execute(
             "DELETE FROM app.events WHERE id = 2 AND created_at >= '2026-12-01'; UPDATE app.events SET note = 'changed' WHERE id IN (3, 4) AND note LIKE 'row%'"
         )
@@ -219,6 +216,40 @@ def test_a_transaction_that_does_not_see_the_copy_is_made_up_for(lifecycle: Life
     assert moved == [["app.events_p202002", "app.events_p202612"]]
     assert lifecycle.value("SELECT count(*) FROM app.events_p202612") == 20
     assert lifecycle.value("SELECT count(*) FROM app.events WHERE note = 'changed' AND tableoid <> 'app.events_default'::regclass") >= 2
+
+
+def test_changes_that_cancel_each_other_out_are_there_for_who_looked_between_them(lifecycle: Lifecycle) -> None:
+    """Both come while the drain waits, too late for the copy: it is right at the end, and was not in between."""
+    lifecycle.sql(LOST)
+    one = "id = 2 AND created_at >= '2026-12-01'"
+    with lifecycle.connect() as elder, lifecycle.connect() as writer, lifecycle.connect() as reader:
+        for each in (elder, writer, reader):
+            each.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        for each in (elder, writer):
+            each.execute("SELECT count(*) FROM auth.users")
+        moved: list[Any] = []
+        thread = threading.Thread(target=lambda: moved.append(drain(lifecycle)))
+        thread.start()
+        until_in_sync(lifecycle)
+        time.sleep(0.5)  # it is known by now who is waited for
+        writer.execute(f"UPDATE app.events SET note = 'between' WHERE {one}".encode())
+        writer.commit()
+        reader.execute("SELECT count(*) FROM auth.users")
+        lifecycle.sql(f"UPDATE app.events SET note = 'row 2' WHERE {one}")
+        elder.commit()
+        thread.join(2)
+        assert reader.execute(f"SELECT note FROM app.events WHERE {one}".encode()).fetchone() == ("between",)
+        reader.commit()
+        thread.join()
+    assert moved == [["app.events_p202002", "app.events_p202612"]]
+    assert lifecycle.value(f"SELECT note FROM app.events WHERE {one}") == "row 2"
+
+
+def until_in_sync(lifecycle: Lifecycle) -> None:
+    deadline = time.monotonic() + 20
+    while "00_partition_lifecycle_keep" not in strays(lifecycle) or not in_sync(lifecycle):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def in_sync(lifecycle: Lifecycle) -> bool:
