@@ -124,6 +124,8 @@ class Completion:
             attach = statements.attach(scratch.new, name, self.table.key_type, parse_bounds(bound))
         with connection.transaction():
             _give_memory(connection)
+            # `jobs` says how many work side by side; with more processes than that the processors work half as long again (make bench-adopt)
+            connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
             _run(connection, [statements.set_local_role(self.table.owner), *built, *quiet_dressing_statements(self.template, name)])
             _run(connection, [statements.detach(scratch.rows, name, concurrently=False), *trigger_statements(self.template, name)])
             _run(connection, [*identity_index_statements(connection, self.template, name, oid), attach])
