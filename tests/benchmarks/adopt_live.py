@@ -60,7 +60,8 @@ def live(server: str, template: str, rows: int, jobs: int, seconds: float) -> Li
             step("plan", jobs)
             found.insert(0, Phase("plan", begin, time.monotonic()))
             step("copy", jobs)
-            windows["changes are noted"] = quiet_window(seconds)
+            windows["changes are noted"] = pause = quiet_window(seconds)
+            found.append(Phase("pause", pause.begin, pause.end))
             step("index", jobs)
             with older_transaction(uri, seconds, found):
                 step("swap", jobs)

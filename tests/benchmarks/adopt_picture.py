@@ -31,7 +31,7 @@ ROWS = {
     PARTITION: "its partitions",
 }
 CLOSE_UPS = {"follow": "A  changes are noted from here", "catch up": "B  both are in sync from here", "exchange": "C  the exchange"}
-WIDE = 0.045
+WIDE = 0.06
 """Part of the time that a phase must have for its name to find room."""
 
 AROUND = 0.025
@@ -62,6 +62,7 @@ def _whole(axes: Any, moved: Live) -> None:
     for lock in _shown(moved):
         _bar(axes, lock, start, 1.0, least=moved.move.seconds / 350)
     _name_rows(axes)
+    axes.set_ylim(len(ROWS), -0.6)  # room for the names of phases
     for letter, name in zip("ABC", CLOSE_UPS, strict=True):
         at = _decisive(moved, name).begin - start
         axes.annotate(letter, (at, -0.55), xytext=(at, -0.68), ha="center", va="bottom", fontsize=8, weight="bold", annotation_clip=False)
@@ -77,7 +78,7 @@ def _bands(axes: Any, moved: Live) -> None:
         if number % 2:
             axes.axvspan(begin - start, end - start, color=BAND, zorder=0)
         if (end - begin) / length > WIDE:
-            axes.text((begin + end) / 2 - start, 4.62, phase.name, ha="center", va="top", fontsize=7.5, color=INK)
+            axes.text((begin + end) / 2 - start, 4.95, phase.name, ha="center", va="bottom", fontsize=7.5, color=INK)
     axes.set_xlim(0, length)
 
 
@@ -106,7 +107,8 @@ def _statements(axes: Any, moved: Live) -> None:
     axes.set_ylabel("milliseconds", fontsize=8)
     axes.set_xlabel("seconds", fontsize=8)
     axes.set_title("how long each statement of a client took", fontsize=8, loc="left", color=INK)
-    axes.grid(axis="y", color="#eaeef2", zorder=0)
+    axes.grid(axis="y", color="#eaeef2")
+    axes.set_axisbelow(True)
     axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=8, markerscale=4)
     _plain(axes)
 
