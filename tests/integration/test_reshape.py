@@ -444,6 +444,6 @@ def test_a_sequence_that_a_column_owns_goes_on(lifecycle: Lifecycle) -> None:
 
 def test_the_copy_step_refuses_by_itself_what_the_plan_refuses(visits: Lifecycle) -> None:
     visits.sql("CREATE MATERIALIZED VIEW app.kept AS SELECT * FROM app.visits")
-    with pytest.raises(AirflowFailException, match="app.kept"):
+    with pytest.raises(AirflowFailException, match=r"app\.kept"):
         step(visits, CopyTableOperator, Move.ADOPT)
     assert schemas(visits) == []
