@@ -241,3 +241,30 @@ def test_archives_are_drilled_and_brought_back_by_their_own_dags_and_the_next_ru
     found = world.run("partition_reconcile_archives")
     assert found.state == "success"
     assert len(world.sql(names)) == 3
+
+
+@pytest.mark.slow
+def test_a_table_is_made_one_adopted_and_given_another_grain_by_its_forms(world: World) -> None:
+    world.policy("24 months, interval: month")
+    rows = world.rows()
+    dry = world.run("partition_undo", table="core.sessions", dry_run=True)
+    assert (dry.state, world.sql("SELECT relkind::text FROM pg_class WHERE oid = 'core.sessions'::regclass")) == ("success", [("p",)])
+    for dag_id, interval, kind in (
+        ("partition_undo", "month", "r"),
+        ("partition_adopt", "month", "p"),
+        ("partition_regrain", "quarter", "p"),
+    ):
+        world.policy(f"24 months, interval: {interval}")
+        done = world.run(dag_id, table="core.sessions")
+        assert (done.state, done.tasks) == ("success", {"plan": "success", "copy": "success", "index": "success", "swap": "success"})
+        assert world.sql("SELECT relkind::text FROM pg_class WHERE oid = 'core.sessions'::regclass") == [(kind,)]
+        assert world.rows() == rows
+    assert world.run().state == "success"
+
+
+def test_a_form_that_is_refused_says_why_and_creates_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.sql("CREATE MATERIALIZED VIEW core.kept AS SELECT * FROM core.sessions")
+    refused = world.run("partition_undo", table="core.sessions")
+    assert refused.tasks == {"plan": "failed", "copy": "upstream_failed", "index": "upstream_failed", "swap": "upstream_failed"}
+    assert "core.kept" in capsys.readouterr().out
+    assert world.sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'partition_lifecycle_reshape%'") == [(0,)]
