@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.check_policies import main as check_policies
-from include.partitioning.errors import LockNotAvailableError, WaitTooLongError
+from include.partitioning.errors import LockNotAvailableError, ServerUnavailableError, WaitTooLongError
 from include.partitioning.index_names import own_name
 from include.postgres.queries import row
 from partition_operators import index_jobs
@@ -517,6 +517,22 @@ def test_as_many_partitions_at_a_time_as_the_policy_says_and_one_where_they_woul
             locks = "FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND granted AND datname = current_database()"
             assert max(lifecycle.value(f"SELECT count(*) {locks}") for _ in range(60)) == at_a_time
         assert len(building.result()) == 1
+
+
+def test_a_lost_connection_begins_nothing_more_and_what_another_has_begun_is_finished(lifecycle: Lifecycle) -> None:
+    building_now = (
+        "FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with old_snapshot(lifecycle):
+            building = pool.submit(build, lifecycle, BY_NOTE)
+            until(lifecycle, f"SELECT count(*) = 2 {building_now}")
+            lifecycle.sql(f"SELECT pg_terminate_backend(min(pid), 5000) {building_now}")
+            time.sleep(0.5)
+        with pytest.raises(ServerUnavailableError, match=r'"app.by_note" of "app.events_p'):
+            building.result()
+    assert [attached for _, _, attached in indexes(lifecycle).values()].count(True) == 1
+    assert build(lifecycle, BY_NOTE) == ["app.by_note"]
 
 
 class StoppedError(BaseException):

@@ -72,7 +72,7 @@ def die_while_building(copies: Callable[[], Lifecycle], dies: Dies, make_fuse: M
 
 @pytest.mark.slow
 def test_a_session_that_is_killed_anywhere_is_made_up_for_by_the_next_run(copies: Callable[[], Lifecycle]) -> None:
-    assert die_while_building(copies, with_the_session, session_fuse, count(1, 3)) > 30
+    assert die_while_building(copies, with_the_session, session_fuse, count(1, 3)) > 25
 
 
 @pytest.mark.slow
