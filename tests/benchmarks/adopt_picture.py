@@ -31,7 +31,7 @@ ROWS = {
     PARTITION: "its partitions",
 }
 CLOSE_UPS = {"follow": "A  changes are noted from here", "catch up": "B  both are in sync from here", "exchange": "C  the exchange"}
-WIDE = 0.06
+WIDE = 0.05
 """Part of the time that a phase must have for its name to find room."""
 
 AROUND = 0.025
@@ -62,7 +62,7 @@ def _whole(axes: Any, moved: Live) -> None:
     for lock in _shown(moved):
         _bar(axes, lock, start, 1.0, least=moved.move.seconds / 350)
     _name_rows(axes)
-    axes.set_ylim(len(ROWS), -0.6)  # room for the names of phases
+    axes.set_ylim(len(ROWS) + 0.3, -0.6)  # room for the names of phases
     for letter, name in zip("ABC", CLOSE_UPS, strict=True):
         at = _decisive(moved, name).begin - start
         axes.annotate(letter, (at, -0.55), xytext=(at, -0.68), ha="center", va="bottom", fontsize=8, weight="bold", annotation_clip=False)
@@ -78,7 +78,7 @@ def _bands(axes: Any, moved: Live) -> None:
         if number % 2:
             axes.axvspan(begin - start, end - start, color=BAND, zorder=0)
         if (end - begin) / length > WIDE:
-            axes.text((begin + end) / 2 - start, 4.95, phase.name, ha="center", va="bottom", fontsize=7.5, color=INK)
+            axes.text((begin + end) / 2 - start, 5.25, phase.name.replace(" ", "\n"), ha="center", va="bottom", fontsize=7.5, color=INK)
     axes.set_xlim(0, length)
 
 
@@ -126,7 +126,7 @@ def _close_up(axes: Any, moved: Live, window: Window, title: str, *, with_names:
         ]
         if strong:
             longest = max(strong, key=lambda each: each.end - each.begin)
-            said = f" {1000 * (longest.end - longest.begin):.0f} ms"
+            said = f" {_milliseconds(longest, moved.apart)}"
             axes.text(
                 1000 * (max(each.end for each in strong) - begin), _row(longest), said, va="center", fontsize=7.5, color=INK, clip_on=True
             )
@@ -165,6 +165,11 @@ def _bar(axes: Any, lock: Lock, start: float, unit: float, *, least: float) -> N
     width = max(unit * (lock.end - lock.begin), least)
     row = _row(lock) - (0.36 if color == QUEUE else 0)
     axes.barh(row, width, left=unit * (lock.begin - start), height=height, color=color, zorder=order, linewidth=0)
+
+
+def _milliseconds(lock: Lock, apart: float) -> str:
+    held = lock.end - lock.begin
+    return f"{1000 * held:.0f} ms" if held else f"below {1000 * apart:.0f} ms"
 
 
 def _color(lock: Lock) -> str:
