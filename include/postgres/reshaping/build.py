@@ -127,7 +127,7 @@ def _create_rows(wanted: Build) -> list[sql.Composed]:
             " made_by pg_catalog.xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id())"
         ).format(named(scratch.changes), named(scratch.rows)),
         sql.SQL(
-            "CREATE TABLE {} (number integer PRIMARY KEY, lower {type}, upper {type}, taken_by pg_catalog.pg_snapshot, rows bigint)"
+            "CREATE TABLE {} (number integer PRIMARY KEY, lower {type} UNIQUE, upper {type}, taken_by pg_catalog.pg_snapshot, rows bigint)"
         ).format(named(scratch.portions), type=type_of_key),
         *(_portion(scratch, each) for each in wanted.portions),
     ]

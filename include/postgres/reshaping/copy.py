@@ -146,10 +146,14 @@ def within(table: PartitionedTable, portion: Portion) -> sql.Composed:
 
 
 def forget_copied_changes(executor: Executor, scratch: Scratch, table: PartitionedTable) -> None:
-    """Delete the notes of changes that were seen by the snapshot of the portion they belong to: the copy has them."""
+    """Delete the notes of changes that were seen by the snapshot of the portion they belong to: the copy has them.
+
+    Portions lie side by side, so a key's is the last that begins at or before it; the first has no beginning.
+    """
     statement = sql.SQL(
-        "DELETE FROM {changes} c USING {portions} p WHERE pg_catalog.pg_visible_in_snapshot(c.made_by, p.taken_by)"
-        " AND (p.lower IS NULL OR (c.image).{key} >= p.lower) AND (p.upper IS NULL OR (c.image).{key} < p.upper)"
+        "DELETE FROM {changes} c WHERE pg_catalog.pg_visible_in_snapshot(c.made_by, coalesce("
+        "(SELECT p.taken_by FROM {portions} p WHERE p.lower <= (c.image).{key} ORDER BY p.lower DESC LIMIT 1),"
+        " (SELECT p.taken_by FROM {portions} p WHERE p.lower IS NULL)))"
     ).format(changes=named(scratch.changes), portions=named(scratch.portions), key=sql.Identifier(table.key))
 
     def work(_: Connection[Any]) -> None:
