@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from queue import SimpleQueue
+from threading import Event
 
 import psycopg
 
@@ -39,6 +40,7 @@ class IndexJobs:
         self._index = index
         self._log = log
         self._hands: SimpleQueue[Step] = SimpleQueue()
+        self._lost = Event()
 
     def run(self) -> list[PartitionLifecycleError]:
         """Largest first, so that the last are short. One partition's failure is no other's.
@@ -64,10 +66,15 @@ class IndexJobs:
                 raise
 
     def _build(self, node: Node) -> str:
+        if self._lost.is_set():
+            return f'"{node.name}" is left to the next run'
         hand = self._hands.get()
         try:
             with translated(f'index "{self._index.name}" of "{node.name}"'):
                 return PartBuilder(hand.executor, hand.ledger, hand.table, self._index).build(node)
+        except ServerUnavailableError:
+            self._lost.set()
+            raise
         finally:
             self._hands.put(hand)
 
@@ -84,8 +91,6 @@ class IndexJobs:
                 except PartitionLifecycleError as error:
                     self._log.warning("%s", error)
                     failed.append(error)
-                    if isinstance(error, ServerUnavailableError):
-                        running = {each: node for each, node in running.items() if not each.cancel()}
             if not done:
                 self._log.info("%s; %s", progress, "; ".join(working_on(self._step.connection, pids)) or "waiting")
         return failed

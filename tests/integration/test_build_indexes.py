@@ -529,8 +529,9 @@ def test_a_lost_connection_begins_nothing_more_and_what_another_has_begun_is_fin
             until(lifecycle, f"SELECT count(*) = 2 {building_now}")
             lifecycle.sql(f"SELECT pg_terminate_backend(min(pid), 5000) {building_now}")
             time.sleep(0.5)
-        with pytest.raises(ServerUnavailableError, match=r'"app.by_note" of "app.events_p'):
+        with pytest.raises(ServerUnavailableError, match=r'"app.by_note" of "app.events_p') as lost:
             building.result()
+    assert len(set(re.findall(r"events_p\d{6}\b", str(lost.value)))) == 1
     assert [attached for _, _, attached in indexes(lifecycle).values()].count(True) == 1
     assert build(lifecycle, BY_NOTE) == ["app.by_note"]
 
