@@ -22,7 +22,7 @@ OLDEST = -8
 ROWS_PER_MONTH = 5
 PATIENCE = 900
 """Seconds that anything may take on a machine that is busy with something else; on a quiet one nothing takes a tenth of it."""
-LOOK_AGAIN = 1.5
+LOOK_AGAIN = 2
 """Seconds. Each look is work for the API server that all scenes share, and their tasks."""
 ENDED = ("success", "failed")
 

@@ -28,6 +28,7 @@ SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "12",  # runs that are held up must not take every place
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin,{scenes_of_approvals.BEN}:admin",
     "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": "2",  # the first retry waits two minutes otherwise
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "40",  # as many as the API server has threads: on a slow machine it answers 500 otherwise
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "600",
     "AIRFLOW__WORKERS__MISSING_DAG_RETRIES": "100",
