@@ -16,7 +16,9 @@ from include.partitioning import reshape as reshape_values
 from include.partitioning.errors import WaitTooLongError
 from include.partitioning.reshape import Move
 from include.postgres.executor import Executor
+from include.postgres.reshaping.compare import differences
 from include.postgres.reshaping.copy import Copier
+from include.postgres.reshaping.swap import Swap
 from partition_operators.cancel_reshape import CancelReshapeOperator
 from partition_operators.complete_copy import CompleteCopyOperator
 from partition_operators.copy_table import CopyTableOperator
@@ -106,6 +108,42 @@ def test_a_partitioned_table_becomes_an_ordinary_one(lifecycle: Lifecycle) -> No
     assert kind(lifecycle, "app.events") == "r"
     assert lifecycle.value(EVENTS) == before
     lifecycle.sql("INSERT INTO app.events VALUES (1000, 1, '1999-01-01 00:00+00', 'where there was no partition')")
+
+
+def test_an_ordinary_table_that_was_partitioned_has_its_keys_and_indexes(visits: Lifecycle) -> None:
+    reshape(visits, Move.ADOPT)
+    reshape(visits, Move.UNDO)
+    found = visits.sql("SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indrelid = 'app.visits'::regclass ORDER BY 1")
+    assert [each["name"] for each in found] == ["app.visits_created", "app.visits_pkey", "app.visits_user"]
+    assert visits.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'app.visits'::regclass AND contype IN ('c', 'p', 'f')") == 3
+
+
+def test_what_is_hung_on_the_table_while_rows_are_compared_is_handed_over_as_well(
+    visits: Lifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare_and_meddle(*arguments: Any) -> Any:
+        visits.sql("CREATE VIEW app.late AS SELECT id FROM app.visits")
+        return differences(*arguments)
+
+    monkeypatch.setattr("include.postgres.reshaping.reshaper.differences", compare_and_meddle)
+    reshape(visits, Move.ADOPT)
+    visits.sql("INSERT INTO app.visits (created_at) VALUES ('2026-11-23 00:00+00')")
+    assert visits.value("SELECT count(*) FROM app.late") == 2501
+
+
+def test_what_is_hung_on_the_table_in_the_last_moment_is_noticed(visits: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Swap.run
+    made: list[Any] = []
+
+    def run_late(self: Swap) -> float:
+        if not made:
+            made.append(visits.sql("CREATE VIEW app.late AS SELECT id FROM app.visits"))
+        return original(self)
+
+    monkeypatch.setattr(Swap, "run", run_late)
+    reshape(visits, Move.ADOPT)
+    visits.sql("INSERT INTO app.visits (created_at) VALUES ('2026-11-23 00:00+00')")
+    assert visits.value("SELECT count(*) FROM app.late") == 2501
 
 
 def test_what_was_adopted_can_be_undone_without_losing_what_was_written_since(visits: Lifecycle) -> None:

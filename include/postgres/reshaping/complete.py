@@ -51,7 +51,8 @@ def complete_partitions(executor: Executor, table: PartitionedTable, belongings:
 def complete_table(executor: Executor, table: PartitionedTable, belongings: Belongings) -> None:
     """The indexes and triggers of a new table that is not partitioned, unless it has them."""
     scratch, connection = Scratch.of(table), executor.connection
-    if look(connection, scratch).in_sync or rows(connection, "table_objects", oid=catalog.oid_of(connection, scratch.new)):
+    new = catalog.oid_of(connection, scratch.new)
+    if rows(connection, "belongings_indexes", oid=new) or rows(connection, "belongings_triggers", oid=new):
         return
 
     def work(connection: Connection[Any]) -> None:

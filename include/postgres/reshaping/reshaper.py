@@ -28,7 +28,7 @@ from include.postgres.reshaping.complete import add_foreign_keys, complete_parti
 from include.postgres.reshaping.copy import Connect, Copier, forget_copied_changes
 from include.postgres.reshaping.planner_statistics import analyze_new
 from include.postgres.reshaping.scratch import Scratch, State, look
-from include.postgres.reshaping.survey import Survey
+from include.postgres.reshaping.survey import Survey, read_fingerprint
 from include.postgres.reshaping.swap import Swap
 
 ROUNDS = 10
@@ -94,15 +94,17 @@ class Reshaper:
             raise ReshapeRefusedError(
                 f'{len(state.filling)} partitions of the new "{self.table.name}" lack their indexes; run that step first'
             )
-        self._refuse_changed()
+        self._refuse_changed(self.survey)
         forget_copied_changes(self.executor, self._scratch, self.table)
         follower = Follower(self.executor, self.survey.images, self.table.name, self.table.oid, self.table.owner)
         shape = catalog.shape_digest(self._connection, self.table.oid)
         compared: int | None = None
         for _ in range(ROUNDS):
             follower.catch_up()
-            add_foreign_keys(self.executor, self.table, self.survey.belongings)
             self.executor.wait_until(f'exchange "{self.table.name}"', holders_of_older_snapshots(self._connection))
+            if follower.left():  # by a transaction that did not see the copy; it is over
+                continue
+            add_foreign_keys(self.executor, self.table, self.survey.belongings)
             compared = self._compared(follower) if compared is None else compared
             if compared is not None and self._exchanged(shape, compared, database_now):
                 return compared
@@ -113,8 +115,11 @@ class Reshaper:
 
     def _exchanged(self, shape: str, compared: int, database_now: datetime) -> bool:
         keep_until = self.policy.reshape.keep_former.after(database_now, self.policy.timezone)
+        fingerprint = read_fingerprint(self._connection, self.table.oid)
+        newest = Survey(self.executor, self.ledger, self.move, self.policy, self.table)  # comparing may have taken hours
+        self._refuse_changed(newest)
         exchange = Swap(
-            self.executor, self.ledger, self.move, self.table, self.survey.belongings, self.survey.images, shape, compared, keep_until
+            self.executor, self.ledger, self.move, self.table, newest.belongings, newest.images, shape, fingerprint, compared, keep_until
         )
         try:
             held = exchange.run()
@@ -140,18 +145,18 @@ class Reshaper:
             "ALTER TABLE, or was a partition attached or detached? Cancel this (partition_cancel_reshape), and begin anew"
         )
 
-    def _refuse_changed(self) -> None:
+    def _refuse_changed(self, survey: Survey) -> None:
         """What was added to the old table since the new one was built would be lost, and what was made to depend on it would stay with it."""
         was = json.loads(
             (row(self._connection, "comment_of", oid=catalog.oid_of(self._connection, self._scratch.portions)) or {})["comment"]
         )
-        changed = [field for field, digest in digests(self.survey.belongings).items() if was.get(field) != digest]
+        changed = [field for field, digest in digests(survey.belongings).items() if was.get(field) != digest]
         if changed:
             raise ReshapeRefusedError(
                 f'"{self.table.name}" is not exchanged: it has other {", ".join(changed)} than when the new table was built; take that back and '
                 "do it again after the exchange, or cancel this (partition_cancel_reshape) and begin anew"
             )
-        found = self.survey.refusals()
+        found = survey.refusals()
         if found:
             raise ReshapeRefusedError(f'"{self.table.name}" is not exchanged: {"; ".join(found)}')
 

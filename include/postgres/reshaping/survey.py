@@ -34,6 +34,11 @@ MOST_ROWS_WITHOUT_INDEX = 100_000
 """Rows up to which one without a primary key may be searched for by reading all."""
 
 
+def read_fingerprint(connection: Connection[Any], oid: int) -> str:
+    """Another one once anything that hangs on the table has changed; cheap enough to be asked while everybody waits."""
+    return str((row(connection, "belongings_fingerprint", oid=oid) or {})["fingerprint"])
+
+
 @dataclass(frozen=True)
 class Survey:
     """Everything is read once, when it is first asked for.

@@ -26,6 +26,7 @@ from include.postgres.ledger import Ledger
 from include.postgres.ledger_records import Event
 from include.postgres.queries import rows
 from include.postgres.reshaping.scratch import PUT_IN_PLACE, Scratch, look
+from include.postgres.reshaping.survey import read_fingerprint
 from include.postgres.statements import named
 
 
@@ -34,6 +35,7 @@ class Swap:
     """One exchange.
 
     :param shape: of the old table when it was compared.
+    :param fingerprint: of what hangs on the old table when `belongings` were read.
     :param keep_until: when the old one may be dropped.
     """
 
@@ -44,13 +46,14 @@ class Swap:
     belongings: Belongings
     images: Images
     shape: str
+    fingerprint: str
     rows: int
     keep_until: datetime
 
     def run(self) -> float:
         """Exchange them, and write it down, all or nothing; returns how many milliseconds others may have waited.
 
-        :raises BehindError: there were changes that had only been noted.
+        :raises BehindError: there were changes that had only been noted, or something was just being hung on the table.
         :raises ReshapeRefusedError: the table is not what it was.
         """
         return self.executor.transaction(
@@ -69,6 +72,8 @@ class Swap:
         )
         begun = monotonic()
         self._check(scratch)
+        if read_fingerprint(executor.connection, self.table.oid) != self.fingerprint:
+            raise BehindError
         entries, _made = replay(executor.connection, self.images, None)
         if entries:  # also if they come to nothing: who holds a snapshot from between them must not find the copy
             raise BehindError
