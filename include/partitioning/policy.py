@@ -32,6 +32,7 @@ from include.partitioning.frozen import Frozen
 from include.partitioning.index_policy import IndexPolicy, why_not
 from include.partitioning.interval import Interval
 from include.partitioning.notify import NotifyPolicy
+from include.partitioning.recent_view_policy import RecentViewPolicy
 from include.partitioning.reshape_policy import ReshapePolicy
 
 MAX_DAG_ID = 200
@@ -39,13 +40,6 @@ MAX_DAG_ID = 200
 
 MOST_MAPPED = 1000
 """Partitions that one run may have tasks for: Airflow fails a task that returns more than its `max_map_length`, by default 1024."""
-
-
-class RecentViewPolicy(Frozen):
-    """A view over the newest intervals. Its range moves with the database's clock, so it does not go stale when maintenance stops."""
-
-    name: TableField = Field(description="schema.view; refused when something else has the name.", examples=["core.v_sessions_recent"])
-    intervals: int = Field(3, strict=True, ge=1, le=1000, description="Intervals shown, the current one included.", examples=[3])
 
 
 class ReindexPolicy(Frozen):

@@ -12,7 +12,8 @@ from include.partitioning.bounds import KeyType
 from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.interval import Interval
 from include.partitioning.partition import PartitionedTable
-from include.partitioning.policy import PartitionPolicy, RecentViewPolicy
+from include.partitioning.policy import PartitionPolicy
+from include.partitioning.recent_view_policy import RecentViewPolicy
 from include.postgres import catalog, statements
 from include.postgres.executor import Executor
 from include.postgres.ledger import Ledger
