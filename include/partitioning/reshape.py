@@ -55,14 +55,12 @@ class Extent:
     """What a table holds, as one statement saw it.
 
     :param lowest: of the key, on its axis, infinities left out; None: no row has one.
-    :param nulls: rows without a key.
     :param infinite: rows whose key is -infinity or infinity, or before the year 1 or after 9999.
     """
 
     rows: int
     lowest: datetime | None
     highest: datetime | None
-    nulls: int = 0
     infinite: int = 0
 
 
@@ -116,8 +114,6 @@ def _end(wanted: datetime, table: PartitionedTable) -> datetime:
 def _refuse_extent(policy: PartitionPolicy, extent: Extent, horizon: Horizon, end: datetime) -> None:
     """Rows that would have no partition of their own."""
     key, wrong = policy.partition_key, []
-    if extent.nulls:
-        wrong.append(f"{extent.nulls:,} rows have no {key}")
     if extent.infinite:
         wrong.append(f"{extent.infinite:,} rows have a {key} of infinity, or one that no calendar has")
     if extent.highest is not None and extent.highest >= end:

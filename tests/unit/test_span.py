@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.partitioning.span import CalendarSpan, format_duration, parse_duration
+from include.partitioning.span import CalendarSpan, about, format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (200_000, "2 days")]
+)
+def test_an_estimate_is_rounded_to_its_unit(seconds: float, said: str) -> None:
+    assert about(seconds) == said
 
 
 def utc(text: str) -> datetime:
