@@ -171,7 +171,7 @@ def _replay(images: Images) -> sql.Composed:
     body = sql.SQL("""
 DECLARE change record;
 BEGIN
-  entries := 0; made := 0;
+  entries := 0;
   FOR change IN
     WITH taken AS (
       DELETE FROM {changes} c WHERE c.number IN (SELECT n.number FROM {changes} n ORDER BY n.number LIMIT most) RETURNING c.gone, c.image
@@ -183,11 +183,11 @@ BEGIN
   LOOP
     entries := entries + change.noted;
     FOR each IN 1 .. pg_catalog.abs(change.more) LOOP
-      IF (change.more < 0 AND {remove}(change.image)) OR (change.more > 0 AND {add}(change.image)) THEN made := made + 1; END IF;
+      IF change.more < 0 THEN PERFORM {remove}(change.image); ELSE PERFORM {add}(change.image); END IF;
     END LOOP;
   END LOOP;
 END""").format(changes=images.thing(CHANGES), remove=images.thing("remove"), add=images.thing("add"))
-    return _function(images, "replay", sql.SQL("(most bigint, OUT entries bigint, OUT made bigint)"), body)
+    return _function(images, "replay", sql.SQL("(most bigint, OUT entries bigint)"), body)
 
 
 def _refuse_truncate(images: Images) -> sql.Composed:

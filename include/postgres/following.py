@@ -89,14 +89,14 @@ class Follower:
         if alone:
             self.executor.run_briefly(statements.lock_only(self.original, "SHARE ROW EXCLUSIVE"))
         begun = monotonic()
-        entries, _made = replay(connection, self.images, most)
+        entries = replay(connection, self.images, most)
         return entries, monotonic() - begun
 
 
-def replay(connection: Connection[Any], images: Images, most: int | None) -> tuple[int, int]:
-    """Make changes that were noted; how many there were, and how many of them made a difference."""
-    found = connection.execute(sql.SQL("SELECT entries, made FROM {}({})").format(images.thing("replay"), sql.Literal(most))).fetchone()
-    return (int(found[0]), int(found[1])) if found else (0, 0)
+def replay(connection: Connection[Any], images: Images, most: int | None) -> int:
+    """Make changes that were noted; how many there were, also those that came to nothing."""
+    found = connection.execute(sql.SQL("SELECT entries FROM {}({})").format(images.thing("replay"), sql.Literal(most))).fetchone()
+    return int(found[0]) if found else 0
 
 
 def fresh_snapshot(reader: Connection[Any]) -> None:

@@ -16,17 +16,24 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
 
 from include.archive import storage
+from include.partitioning.errors import TransientError
 
 _READ = re.compile(r"(\s|--[^\n]*\n)*(SELECT|WITH|SHOW|SET|RESET)\b", re.IGNORECASE)
 _WRITES_INSIDE = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\b")
 
 Strike = Callable[["psycopg.Connection[Any] | None"], None]
+
+
+class HasUri(Protocol):
+    """What we need of a database under test."""
+
+    uri: str
 
 
 class When(Enum):
@@ -186,3 +193,35 @@ class Worker:
             return os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         finally:
             os.close(handle)
+
+
+def with_the_session(fuse: Fuse, step: Callable[[], object]) -> bool:
+    """The step fails by an error that Airflow retries; or it had ended already, but for a file's name."""
+    try:
+        with lit(fuse):
+            step()
+    except TransientError:
+        return True
+    return fuse.where is not None
+
+
+def with_the_worker(fuse: Fuse, step: Callable[[], object]) -> bool:
+    """The step's process is gone; or it had no such point."""
+
+    def work() -> None:
+        with lit(fuse):
+            step()
+
+    status = Worker(work).end()
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
+
+
+def session_fuse(point: int, lifecycle: HasUri) -> Fuse:
+    """Strikes the session."""
+    return Fuse(point, kill_backend(lifecycle.uri))
+
+
+def worker_fuse(point: int, _: object) -> Fuse:
+    """Strikes the worker while a statement is on its way."""
+    return Fuse(point, kill_worker, (When.SENT,))

@@ -10,16 +10,8 @@ import pytest
 from include.partitioning.policy import PartitionPolicy
 from partition_operators.build_indexes import BuildIndexesOperator
 from tests.integration.conftest import Lifecycle, copying
-from tests.integration.faults import Fuse
-from tests.integration.test_killed_anywhere import (
-    Dies,
-    MakeFuse,
-    nothing_is_held,
-    session_fuse,
-    with_the_session,
-    with_the_worker,
-    worker_fuse,
-)
+from tests.integration.faults import Fuse, session_fuse, with_the_session, with_the_worker, worker_fuse
+from tests.integration.test_killed_anywhere import Dies, MakeFuse, nothing_is_held
 
 INDEXES: list[dict[str, Any]] = [
     {"columns": ["note"], "name": "by_note"},

@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +49,7 @@ class Crowd:
     done: dict[str, int] = field(default_factory=dict)
     longest: float = 0.0
 
-    def work(self, client: Callable[["Crowd", psycopg.Connection[Any], random.Random], None], number: int) -> None:
+    def work(self, client: "Client", number: int) -> None:
         dice = random.Random(number)
         with self.lifecycle.connect(autocommit=True) as connection:
             while not self.stop.is_set():
@@ -71,6 +72,9 @@ class Crowd:
         found = self.timed(connection, SEEN)
         if found != [EXPECTED]:
             self.wrong.append(f"{who} saw {found[0]}")
+
+
+Client = Callable[[Crowd, psycopg.Connection[Any], random.Random], None]
 
 
 def reads_committed(crowd: Crowd, connection: psycopg.Connection[Any], dice: random.Random) -> None:
@@ -126,6 +130,24 @@ def changes_repeatably(crowd: Crowd, connection: psycopg.Connection[Any], dice: 
 CLIENTS = (reads_committed, reads_repeatably, reads_repeatably, exchanges, moves, replaces, changes_repeatably)
 
 
+@contextmanager
+def crowded(lifecycle: Lifecycle, clients: Sequence[Client]) -> Iterator[Crowd]:
+    """All of them at work, from a second before the block to a second after it."""
+    crowd = Crowd(lifecycle)
+    threads = [threading.Thread(target=crowd.work, args=(client, number)) for number, client in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(1)
+        yield crowd
+        time.sleep(1)
+    finally:
+        crowd.stop.set()
+        for thread in threads:
+            thread.join()
+    print("longest", crowd.longest, crowd.done)  # noqa: T201 - for whoever looks why it failed
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.parametrize("columns", TABLES.values(), ids=TABLES)
@@ -134,19 +156,8 @@ def test_readers_and_writers_see_every_row_once_at_every_moment_of_a_drain(lifec
     policy = lifecycle.policy(
         table="app.money", default_partition="drain", lock_attempts=200, retention=None, archive=None, wait_timeout="60 s"
     )
-    crowd = Crowd(lifecycle)
-    threads = [threading.Thread(target=crowd.work, args=(client, number)) for number, client in enumerate(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        time.sleep(1)
+    with crowded(lifecycle, CLIENTS) as crowd:
         moved = lifecycle.drain(policy=policy)
-        time.sleep(1)
-    finally:
-        crowd.stop.set()
-        for thread in threads:
-            thread.join()
-    print("longest", crowd.longest, crowd.done)  # noqa: T201 - for whoever looks why it failed
     assert crowd.wrong == []
     assert len(moved) == 13
     assert set(crowd.done) == {client.__name__ for client in CLIENTS}

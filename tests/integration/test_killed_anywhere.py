@@ -4,7 +4,6 @@ Killed are the session, the worker's process, and the whole server, at points th
 one life dies once in every step, at the first point of each; the next life at the second, and so on until no step has so many.
 """
 
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -16,9 +15,8 @@ import pytest
 
 from demo.embedded_postgres import running
 from demo.local_airflow import socket_uri
-from include.partitioning.errors import TransientError
 from tests.integration.conftest import Lifecycle, copying, fill_with_bloat, small_table
-from tests.integration.faults import Fuse, When, Worker, crash, kill_backend, kill_worker, lit
+from tests.integration.faults import Fuse, crash, session_fuse, with_the_session, with_the_worker, worker_fuse
 from tests.integration.whole_run import OLD, live, run_again, steps_of, the_state, undisturbed, wanted_policy
 
 Copies = Callable[[], Lifecycle]
@@ -57,36 +55,6 @@ def nothing_is_held(lifecycle: Lifecycle) -> None:
     ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def with_the_session(fuse: Fuse, step: Callable[[], object]) -> bool:
-    """The step fails by an error that Airflow retries; or it had ended already, but for a file's name."""
-    try:
-        with lit(fuse):
-            step()
-    except TransientError:
-        return True
-    return fuse.where is not None
-
-
-def with_the_worker(fuse: Fuse, step: Callable[[], object]) -> bool:
-    """The step's process is gone; or it had no such point."""
-
-    def work() -> None:
-        with lit(fuse):
-            step()
-
-    status = Worker(work).end()
-    assert status in (0, -signal.SIGKILL)
-    return status != 0
-
-
-def session_fuse(point: int, lifecycle: Lifecycle) -> Fuse:
-    return Fuse(point, kill_backend(lifecycle.uri))
-
-
-def worker_fuse(point: int, lifecycle: Lifecycle) -> Fuse:
-    return Fuse(point, kill_worker, (When.SENT,))
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Whatever is killed, wherever, while a table gets another shape: nobody misses a row meanwhile, and the next run of the steps ends what was begun."""
 
-import signal
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.partitioning.errors import TransientError
 from include.partitioning.reshape import Move
 from tests.integration.conftest import Lifecycle
-from tests.integration.faults import Fuse, When, Worker, kill_backend, kill_worker, lit
+from tests.integration.faults import Fuse, session_fuse, with_the_session, with_the_worker, worker_fuse
 from tests.integration.test_reshape import PLAIN, SUM, kind, reshape, schemas
 
 Dies = Callable[[Fuse, Callable[[], object]], bool]
@@ -22,36 +20,6 @@ UPDATE app.visits SET note = note || '!', created_at = created_at + interval '1 
 DELETE FROM app.visits WHERE id = 100 + %(point)s;
 INSERT INTO app.visits (user_id, created_at, note) VALUES (1, '2026-11-20 00:00+00', 'while it lay half done')
 """
-
-
-def with_the_session(fuse: Fuse, step: Callable[[], object]) -> bool:
-    """The step fails by an error that Airflow retries."""
-    try:
-        with lit(fuse):
-            step()
-    except TransientError:
-        return True
-    return fuse.where is not None
-
-
-def with_the_worker(fuse: Fuse, step: Callable[[], object]) -> bool:
-    """The step's process is gone; or it had no such point."""
-
-    def work() -> None:
-        with lit(fuse):
-            step()
-
-    status = Worker(work).end()
-    assert status in (0, -signal.SIGKILL)
-    return status != 0
-
-
-def session_fuse(point: int, lifecycle: Lifecycle) -> Fuse:
-    return Fuse(point, kill_backend(lifecycle.uri))
-
-
-def worker_fuse(point: int, _: Lifecycle) -> Fuse:
-    return Fuse(point, kill_worker, (When.SENT,))
 
 
 def there_and_back(lifecycle: Lifecycle, dies: Dies, make_fuse: MakeFuse, points: Iterable[int]) -> int:

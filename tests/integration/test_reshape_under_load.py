@@ -3,8 +3,6 @@ every row once, and what was written is there at the end.
 """
 
 import random
-import threading
-import time
 from typing import Any
 
 import psycopg
@@ -12,7 +10,7 @@ import pytest
 
 from include.partitioning.reshape import Move
 from tests.integration.conftest import Lifecycle
-from tests.integration.test_drain_under_load import ANY_DAY, CLIENTS, ROWS, STILL, Crowd
+from tests.integration.test_drain_under_load import ANY_DAY, CLIENTS, ROWS, STILL, Crowd, crowded
 from tests.integration.test_reshape import kind, reshape, schemas
 
 FILL = f"""
@@ -78,20 +76,9 @@ def test_readers_and_writers_see_every_row_once_at_every_moment(lifecycle: Lifec
         table="app.money", interval="quarter" if move is Move.REGRAIN else "month", lock_attempts=200, retention=None, archive=None,
         wait_timeout="60 s", premake=8,
     )  # fmt: skip
-    crowd = Crowd(lifecycle)
     clients = (*CLIENTS, copies_in, empties, *((upserts,) if table != WITHOUT_KEY else ()))
-    threads = [threading.Thread(target=crowd.work, args=(client, number)) for number, client in enumerate(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        time.sleep(1)
+    with crowded(lifecycle, clients) as crowd:
         reshape(lifecycle, move, policy=policy)
-        time.sleep(1)
-    finally:
-        crowd.stop.set()
-        for thread in threads:
-            thread.join()
-    print("longest", crowd.longest, crowd.done)  # noqa: T201 - for whoever looks why it failed
     assert crowd.wrong == []
     assert kind(lifecycle, "app.money") == ("r" if move is Move.UNDO else "p")
     assert set(crowd.done) == {client.__name__ for client in clients}

@@ -74,8 +74,7 @@ class Swap:
         self._check(scratch)
         if read_fingerprint(executor.connection, self.table.oid) != self.fingerprint:
             raise BehindError
-        entries, _made = replay(executor.connection, self.images, None)
-        if entries:  # also if they come to nothing: who holds a snapshot from between them must not find the copy
+        if replay(executor.connection, self.images, None):  # also if they come to nothing: who holds a snapshot from between them must not find the copy
             raise BehindError
         self._leave_default(scratch)
         self._exchange(scratch)
