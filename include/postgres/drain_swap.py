@@ -76,7 +76,8 @@ class Swap:
         executor.run(statements.set_local_role(self.table.owner))
         self._lock()
         self._check()
-        if replay(executor.connection, self.images, None):  # also if they come to nothing: who holds a snapshot from between them must not find the copy
+        # Also those that come to nothing: who holds a snapshot from between them must not find the copy.
+        if replay(executor.connection, self.images, None):
             raise BehindError
         fresh_snapshot(self.reader)
         self._put_away(scratch, others)

@@ -74,7 +74,8 @@ class Swap:
         self._check(scratch)
         if read_fingerprint(executor.connection, self.table.oid) != self.fingerprint:
             raise BehindError
-        if replay(executor.connection, self.images, None):  # also if they come to nothing: who holds a snapshot from between them must not find the copy
+        # Also those that come to nothing: who holds a snapshot from between them must not find the copy.
+        if replay(executor.connection, self.images, None):
             raise BehindError
         self._leave_default(scratch)
         self._exchange(scratch)
