@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.partitioning import reshape as reshape_values
-from include.partitioning.errors import WaitTooLongError
+from include.partitioning.errors import TransientError, WaitTooLongError
 from include.partitioning.reshape import Move
 from include.postgres.executor import Executor
 from include.postgres.reshaping.compare import differences
@@ -129,6 +129,26 @@ def test_what_is_hung_on_the_table_while_rows_are_compared_is_handed_over_as_wel
     reshape(visits, Move.ADOPT)
     visits.sql("INSERT INTO app.visits (created_at) VALUES ('2026-11-23 00:00+00')")
     assert visits.value("SELECT count(*) FROM app.late") == 2501
+
+
+def test_rows_that_are_attached_while_others_are_compared_are_not_lost(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = lifecycle.policy(interval="quarter")
+    original = Swap.run
+
+    def attach_and_run(self: Swap) -> float:
+        monkeypatch.setattr(Swap, "run", original)
+        lifecycle.sql(
+            "CREATE TABLE app.by_hand (LIKE app.events INCLUDING ALL);"
+            " INSERT INTO app.by_hand SELECT g, 1, '2026-09-09 00:00+00', 'by hand' FROM generate_series(1, 9) g;"
+            " ALTER TABLE app.events ATTACH PARTITION app.by_hand FOR VALUES FROM ('2026-09-01 00:00+00') TO ('2026-10-01 00:00+00')"
+        )
+        return original(self)
+
+    monkeypatch.setattr(Swap, "run", attach_and_run)
+    with pytest.raises(TransientError, match="were attached or detached since the step began"):
+        reshape(lifecycle, Move.REGRAIN, policy=policy)
+    with pytest.raises(AirflowFailException, match="the copy holds"):
+        step(lifecycle, SwapTableOperator, Move.REGRAIN, policy=policy)
 
 
 def test_what_is_hung_on_the_table_in_the_last_moment_is_noticed(visits: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:

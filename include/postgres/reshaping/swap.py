@@ -12,7 +12,7 @@ from time import monotonic
 from psycopg import sql
 
 from include.partitioning.bounds import parse_bounds
-from include.partitioning.errors import ReshapeRefusedError
+from include.partitioning.errors import ReshapeRefusedError, TransientError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.reshape import Move
@@ -55,6 +55,7 @@ class Swap:
 
         :raises BehindError: there were changes that had only been noted, or something was just being hung on the table.
         :raises ReshapeRefusedError: the table is not what it was.
+        :raises TransientError: it has other partitions than when it was compared.
         """
         return self.executor.transaction(
             f'exchange "{self.table.name}"', lambda _: self._work(), [self.table.oid, *self.belongings.others_locked]
@@ -86,6 +87,8 @@ class Swap:
         now = catalog.relation(connection, table.oid)
         if now is None or now.name != table.name:
             raise ReshapeRefusedError(f'"{table.name}" (OID {table.oid}) was renamed or replaced meanwhile; run the step again')
+        if {each["oid"] for each in rows(connection, "partitions", parent=table.oid)} != {each.oid for each in table.partitions}:
+            raise TransientError(f'partitions of "{table.name}" were attached or detached since the step began; run it again')
         if catalog.shape_digest(connection, table.oid) != self.shape:
             raise ReshapeRefusedError(f'"{table.name}" has other columns than when it was copied; cancel this, and begin anew')
         if not look(connection, scratch).followed:
