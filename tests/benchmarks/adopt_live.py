@@ -15,7 +15,7 @@ from tests.benchmarks.stalls import LONGEST_START, Clients, Seen, Window, quiet_
 from tests.databases import fresh_database
 
 CLIENTS = 4
-BEFORE_THE_WAIT = "foreign keys"
+BEFORE_THE_WAIT = "catch up"
 WATCHED = ("core.sessions", "auth.users", "core.open_sessions")
 
 
