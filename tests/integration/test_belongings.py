@@ -150,7 +150,7 @@ class Place:
         return sorted(lines, key=lambda line: line if line.startswith(("GRANT", "REVOKE")) else "")
 
 
-@pytest.fixture(params=[PLAIN, HOSTILE], ids=["plain", "hostile"])
+@pytest.fixture(params=[PLAIN, pytest.param(HOSTILE, marks=pytest.mark.slow)], ids=["plain", "hostile"])
 def place(request: pytest.FixtureRequest, database: str) -> Iterator[Place]:
     with standing(database, request.param) as found:
         yield found
