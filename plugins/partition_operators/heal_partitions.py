@@ -8,7 +8,7 @@ from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
 from include.postgres.incomplete_indexes import complete_indexes, incomplete_indexes, ours
 from include.postgres.leftovers import drop_all_leftovers, leftovers
-from include.postgres.reshaping.former import drop_former_table, former_tables
+from include.postgres.reshaping.former import drop_former_table, former_tables, strangers
 from include.postgres.strays import forgotten_tables
 from include.postgres.table_lock import advisory_lock, table_lock
 from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
@@ -82,7 +82,9 @@ class HealPartitionsOperator(LifecycleOperator):
         """What an exchange has left, once its time is over."""
         dropped: list[str] = []
         errors: list[PartitionLifecycleError] = []
-        for former in former_tables(step.connection, step.table.name):
+        for stranger in strangers(step.connection, step.table):
+            self.log.warning("%s was replaced by another table than this %s; it is kept until a person drops it", stranger, step.table.name)
+        for former in former_tables(step.connection, step.table):
             if former.keep_until > step.database_now:
                 self.log.info("%s, which %s took the place of, is kept until %s", former.name, step.table.name, former.keep_until)
                 continue

@@ -317,6 +317,32 @@ def test_the_old_table_refuses_writes_and_goes_when_its_time_is_over(lifecycle: 
     assert lifecycle.value("SELECT count(*) FROM app.events") == 250
 
 
+def test_what_another_table_of_that_name_has_not_replaced_is_never_dropped(lifecycle: Lifecycle) -> None:
+    """Somebody drops the new table and makes an empty one: what was kept is the only copy."""
+    lifecycle.values = {"retention": None, "archive": None}
+    reshape(lifecycle, Move.REGRAIN, policy=lifecycle.policy(interval="quarter", reshape={"keep_former": "1 hour"}))
+    (former,) = schemas(lifecycle)
+    said = lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", former)
+    lifecycle.sql(f"COMMENT ON SCHEMA {former} IS '{json.dumps(json.loads(said) | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+    lifecycle.sql(
+        "DROP TABLE app.events; CREATE TABLE app.events (id bigint, created_at timestamptz NOT NULL) PARTITION BY RANGE (created_at)"
+    )
+    assert lifecycle.heal() == []
+    assert lifecycle.value(f"SELECT count(*) FROM {former}.events") == 250
+
+
+def test_a_table_that_was_reshaped_twice_leaves_nothing_in_the_end(lifecycle: Lifecycle) -> None:
+    lifecycle.values = {"retention": None, "archive": None}
+    for interval in ("quarter", "month"):
+        reshape(lifecycle, Move.REGRAIN, policy=lifecycle.policy(interval=interval))
+    for schema in schemas(lifecycle):
+        said = json.loads(lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", schema))
+        lifecycle.sql(f"COMMENT ON SCHEMA {schema} IS '{json.dumps(said | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+    assert len(lifecycle.heal()) == 2
+    assert schemas(lifecycle) == []
+    assert lifecycle.value("SELECT count(*) FROM app.events") == 250
+
+
 def test_a_transaction_that_may_still_look_at_the_old_rows_is_waited_for(visits: Lifecycle) -> None:
     for operator in STEPS[:-1]:
         step(visits, operator, Move.ADOPT)

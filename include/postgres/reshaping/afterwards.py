@@ -33,10 +33,10 @@ def clear_away(executor: Executor, table: PartitionedTable, scratch: Scratch) ->
     """
     connection = executor.connection
     for each in rows(connection, "partitions", parent=scratch.oid):
-        _move(executor, table, each, scratch.attic)
+        _move(executor, table, scratch, each, scratch.attic)
     for each in rows(connection, "partitions", parent=table.oid):
         if each["schema"] == scratch.building:
-            _move(executor, table, each, table.name.schema)
+            _move(executor, table, scratch, each, table.name.schema)
     _validate_references(executor, table, scratch)
     _drop_building(executor, table, scratch)
 
@@ -60,7 +60,7 @@ def cancel(executor: Executor, table: PartitionedTable) -> bool:
     return True
 
 
-def _move(executor: Executor, table: PartitionedTable, partition: Row, schema: str) -> None:
+def _move(executor: Executor, table: PartitionedTable, scratch: Scratch, partition: Row, schema: str) -> None:
     """The partition that was for the meantime gets a name that a person may meet."""
     name = TableName(partition["schema"], partition["name"])
     if name.schema == schema:
@@ -70,7 +70,7 @@ def _move(executor: Executor, table: PartitionedTable, partition: Row, schema: s
         for each in rows(executor.connection, "statistics_of", oid=partition["oid"])
     ]
     renamed = []
-    if name == Scratch(table.name, 0).default or name.name == Scratch(table.name, 0).default.name:
+    if name == scratch.default:
         renamed = [statements.rename_table(TableName(schema, name.name), fitted(table.name.name, "_default"))]
     _as_owner(executor, table.owner, f'move "{name}"', [*moved, statements.set_schema(name, schema), *renamed], [partition["oid"]])
 

@@ -57,9 +57,9 @@ class Swap:
         :raises ReshapeRefusedError: the table is not what it was.
         :raises TransientError: it has other partitions than when it was compared.
         """
-        return self.executor.transaction(
-            f'exchange "{self.table.name}"', lambda _: self._work(), [self.table.oid, *self.belongings.others_locked]
-        )
+        referenced = [each.referenced_oid for each in self.belongings.foreign_keys]
+        locked = [self.table.oid, *self.belongings.others_locked, *referenced]
+        return self.executor.transaction(f'exchange "{self.table.name}"', lambda _: self._work(), locked)
 
     def _work(self) -> float:
         executor, scratch, owner = self.executor, Scratch.of(self.table), self.table.owner
