@@ -11,7 +11,7 @@ from include.postgres.belongings_holders import IncomingReference, PartitionsOwn
 from include.postgres.foreign_keys import foreign_keys_of
 from include.postgres.queries import Row, row, rows
 from include.postgres.row_policies import read_row_policies
-from include.postgres.template import Template, column_settings, grants_of, surplus_of
+from include.postgres.template import Template, column_settings, grants_of, own_properties, surplus_of
 
 _NOTHING = 0
 """An OID that nothing has."""
@@ -62,14 +62,7 @@ def _template(connection: Connection[Any], oid: int, found: Row) -> Template:
     return Template(
         sibling=None,
         model=oid,
-        access_method=found["access_method"],
-        tablespace=found["tablespace"],
-        unlogged=found["unlogged"],
-        row_security=found["row_security"],
-        force_row_security=found["force_row_security"],
-        options=tuple(found["options"]),
-        toast_options=tuple(found["toast_options"]),
-        replica_identity=found["replica_identity"],
+        **own_properties(found),
         surplus=surplus_of(connection, oid, oid),
         grants=grants_of(connection, oid),
         policies=read_row_policies(connection, oid),

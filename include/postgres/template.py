@@ -10,7 +10,7 @@ from include.partitioning.errors import CatalogMismatchError
 from include.partitioning.names import TableName
 from include.partitioning.partition import Kind, Partition, PartitionedTable
 from include.postgres.blueprints import objects_for_attach
-from include.postgres.queries import row, rows
+from include.postgres.queries import Row, row, rows
 from include.postgres.row_policies import RowPolicy, read_row_policies
 
 
@@ -101,14 +101,7 @@ def template_of(connection: Connection[Any], table: PartitionedTable, sibling: P
     return Template(
         sibling,
         model,
-        access_method=found["access_method"],
-        tablespace=found["tablespace"],
-        unlogged=found["unlogged"],
-        row_security=found["row_security"],
-        force_row_security=found["force_row_security"],
-        options=tuple(found["options"]),
-        toast_options=tuple(found["toast_options"]),
-        replica_identity=found["replica_identity"],
+        **own_properties(found),
         parent_objects=objects_for_attach(connection, table.oid) if found["parent_excludes"] else None,
         surplus=surplus_of(connection, model, table.oid) if sibling else (),
         grants=grants_of(connection, model),
@@ -116,6 +109,12 @@ def template_of(connection: Connection[Any], table: PartitionedTable, sibling: P
         columns=column_settings(connection, model, table.oid),
         own_objects=_own_objects(connection, sibling, table) if sibling else (),
     )
+
+
+def own_properties(found: Row) -> dict[str, Any]:
+    """What a query says of a table itself, for a template."""
+    as_they_are = ("access_method", "tablespace", "unlogged", "row_security", "force_row_security", "replica_identity")
+    return {each: found[each] for each in as_they_are} | {each: tuple(found[each]) for each in ("options", "toast_options")}
 
 
 def surplus_of(connection: Connection[Any], model: int, parent: int) -> tuple[Surplus, ...]:
