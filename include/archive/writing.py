@@ -23,7 +23,7 @@ from include.partitioning.blueprint import Blueprint
 from include.partitioning.column import Evidence
 from include.partitioning.errors import ArchiveMismatchError
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 """Bytes of COPY text that are decoded, and later compared, at a time: what bounds the memory."""
 
 ROW_GROUP_BYTES = 16 << 20
