@@ -17,7 +17,9 @@ class ReshapePolicy(Frozen):
         None, strict=True, ge=1, description="Copy no faster than this, on average. Omitted: as fast as it goes.", examples=[50_000]
     )
     max_replica_lag: SizeField = Field(
-        ByteSize(1024**3), description="Copying waits while a standby is further behind than this.", examples=["1 GiB"]
+        ByteSize(1024**3),
+        description="Copying waits while a standby is further behind than this. The role needs pg_read_all_stats to see standbys.",
+        examples=["1 GiB"],
     )
     widen_unique: bool = Field(
         False,

@@ -10,6 +10,7 @@ from include.partitioning.names import TableName
 from include.partitioning.plan_text import human_bytes
 from include.postgres.queries import Row, row, rows
 from include.postgres.sessions import old_transactions
+from include.postgres.standbys import standbys
 
 OLD = timedelta(minutes=1)
 """A transaction that is older than this is worth a line."""
@@ -17,14 +18,27 @@ OLD = timedelta(minutes=1)
 MOST_SESSIONS = 5
 
 
-def waits_ahead(connection: Connection[Any], oids: Sequence[int]) -> list[str]:
-    """Transactions and vacuums that CONCURRENTLY statements and locks on these relations may wait for, a sentence each."""
-    return [*_blind(connection), *_old_transactions(connection), *_prepared(connection), *_vacuums(connection, oids)]
+def waits_ahead(connection: Connection[Any], oids: Sequence[int], who: str = "detaching and reindexing") -> list[str]:
+    """Transactions and vacuums that CONCURRENTLY statements, exchanges and locks on these relations may wait for, a sentence each.
+
+    :param who: what would wait.
+    """
+    return [*_blind(connection), *_old_transactions(connection, who), *_prepared(connection), *_vacuums(connection, oids)]
+
+
+def standbys_ahead(connection: Connection[Any], cause: str) -> list[str]:
+    """How far each standby is, and what becomes of its queries.
+
+    :param cause: what takes the lock that they are cancelled by.
+    """
+    lines = [f"standby {standby.name} ({standby.state}) is {human_bytes(standby.bytes_behind)} behind" for standby in standbys(connection)]
+    effect = f"queries of the table on a standby are cancelled by {cause} after max_standby_streaming_delay"
+    return [*lines, effect] if lines else []
 
 
 def replicas(connection: Connection[Any], parent: TableName, oid: int) -> list[str]:
     """Standbys, publications and slots, with what the lifecycle does to them."""
-    return [*_standbys(connection), *_publications(connection, parent, oid), *_slots(connection)]
+    return [*standbys_ahead(connection, "a detach and a drop"), *_publications(connection, parent, oid), *_slots(connection)]
 
 
 def unmanaged_publications(connection: Connection[Any], oid: int) -> list[str]:
@@ -47,13 +61,14 @@ def _blind(connection: Connection[Any]) -> list[str]:
     if found.get("yes"):
         return []
     return [
-        f"other roles' sessions cannot be seen, so whom a step waits for cannot be said beforehand; GRANT pg_read_all_stats TO {found.get('role')}"
+        "other roles' sessions, and standbys, cannot be seen, so whom a step waits for cannot be said beforehand; "
+        f"GRANT pg_read_all_stats TO {found.get('role')}"
     ]
 
 
-def _old_transactions(connection: Connection[Any]) -> list[str]:
+def _old_transactions(connection: Connection[Any], who: str) -> list[str]:
     found = old_transactions(connection, OLD)
-    lines = [f"a transaction is open that detaching and reindexing may wait for: {each}" for each in found[:MOST_SESSIONS]]
+    lines = [f"a transaction is open that {who} may wait for: {each}" for each in found[:MOST_SESSIONS]]
     more = len(found) - MOST_SESSIONS
     return [*lines, f"and {more} more such transactions"] if more > 0 else lines
 
@@ -69,19 +84,9 @@ def _prepared(connection: Connection[Any]) -> list[str]:
 def _vacuums(connection: Connection[Any], oids: Sequence[int]) -> list[str]:
     return [
         f'"{TableName(each["schema"], each["name"])}" is being vacuumed to prevent wraparound (pid {each["pid"]}, for {each["age"]}); that does not '
-        "give way, so detaching, dropping and reindexing it waits until it is done"
+        "give way, so whatever takes a lock on it waits until it is done"
         for each in rows(connection, "preflight_vacuums", oids=list(oids))
     ]
-
-
-def _standbys(connection: Connection[Any]) -> list[str]:
-    found = rows(connection, "preflight_standbys")
-    lines = [
-        f"standby {each['application'] or each['address'] or '?'} ({each['state']}, {each['sync_state']}) is {human_bytes(each['bytes'])} behind"
-        for each in found
-    ]
-    effect = "queries of the table on a standby are cancelled by a detach and a drop after max_standby_streaming_delay"
-    return [*lines, effect] if lines else []
 
 
 def _publications(connection: Connection[Any], parent: TableName, oid: int) -> list[str]:

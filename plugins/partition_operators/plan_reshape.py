@@ -6,6 +6,7 @@ from include.partitioning.errors import BadArgumentError
 from include.partitioning.fields import parse_size
 from include.partitioning.plan_text import human_bytes
 from include.postgres import catalog
+from include.postgres.preflight import standbys_ahead, waits_ahead
 from include.postgres.reshaping.reshaper import Reshaper
 from include.postgres.reshaping.scratch import Scratch, look
 from partition_operators.lifecycle_operator import Step
@@ -61,7 +62,8 @@ class PlanReshapeOperator(ReshapeOperator):
             ]
         reshaper.survey.refuse(self._free())
         partitions = reshaper.survey.partitions(step.reference, step.database_now)
-        size = sum(catalog.sizes(step.connection, [step.table.oid, *(each.oid for each in step.table.partitions)]).values())
+        oids = [step.table.oid, *(each.oid for each in step.table.partitions)]
+        size = sum(catalog.sizes(step.connection, oids).values())
         shape = f"{len(partitions)} partitions of one {step.policy.interval}" if partitions else "one table"
         extent = reshaper.survey.extent
         return [
@@ -70,6 +72,8 @@ class PlanReshapeOperator(ReshapeOperator):
             *(f"{each.name} {each.bounds}: {each.reason}" for each in partitions),
             *reshaper.survey.explain(),
             f"the old table is kept for {step.policy.reshape.keep_former}",
+            *standbys_ahead(step.connection, "the exchange"),
+            *waits_ahead(step.connection, oids, "the exchange"),
         ]
 
     def _free(self) -> int | None:

@@ -1,6 +1,5 @@
 """The alarm on real databases: what it sees, as whom, on which kind of server, and what its command says."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from include.postgres.session import prepare_to_read
 from partition_operators.raise_alarms import RaiseAlarmsOperator
 from partition_operators.report_run import ReportRunOperator
 from tests.integration.conftest import Lifecycle
-from tests.integration.server_tools import tool
+from tests.integration.server_tools import standby_of, tool
 
 ROLE = "alarm_of_tests"
 
@@ -210,17 +209,10 @@ def test_the_operator_counts_what_is_in_order_and_fails_with_a_line_for_each_pro
 def test_a_hot_standby_is_as_good_as_its_primary(maintained: Lifecycle) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="primary-", ignore_cleanup_errors=True) as primary,
-        tempfile.TemporaryDirectory(prefix="standby-", ignore_cleanup_errors=True) as standby,
         running(Path(primary)) as uri,
     ):
         tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=tool("pg_dump", maintained.uri))
-        tool("pg_basebackup", "-D", f"{standby}/pgdata", "-R", "-c", "fast", "-X", "stream", "-d", uri)
-        for left_by_the_primary in (".handle_pids.json", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
-            (Path(standby) / "pgdata" / left_by_the_primary).unlink(missing_ok=True)
-        owner = (Path(primary) / "pgdata").stat()
-        for path in (Path(standby), *Path(standby).rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
-        with running(Path(standby), {"primary_conninfo": f"'host={primary}/pgdata user=postgres'"}) as copy:
+        with standby_of(Path(primary), uri, "alarm") as copy:
             there = Lifecycle(copy, maintained.archive, maintained.values)
             assert there.value("SELECT pg_is_in_recovery()") is True
             assert alarms(there) == []

@@ -1,6 +1,5 @@
 """What the plan says of those whom a step would wait for, and of those who have copies of the table."""
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from demo.embedded_postgres import running
 from include.postgres import preflight
 from tests.integration.conftest import Lifecycle
-from tests.integration.server_tools import dump, tool
+from tests.integration.server_tools import dump, standby_of, tool
 
 OLD = "app.events_p202408"
 
@@ -150,7 +149,6 @@ def test_a_real_standby_and_a_vacuum_against_wraparound_are_named(
     slow_vacuum = {"autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms", "autovacuum_vacuum_cost_limit": "1"}
     with (
         tempfile.TemporaryDirectory(prefix="primary-", ignore_cleanup_errors=True) as primary,
-        tempfile.TemporaryDirectory(prefix="standby-", ignore_cleanup_errors=True) as standby,
         running(Path(primary), slow_vacuum) as uri,
     ):
         tool("psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", uri, stdin=dumped)
@@ -167,11 +165,7 @@ def test_a_real_standby_and_a_vacuum_against_wraparound_are_named(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%events_p202408 (to prevent wraparound)'",
         )
         assert f'"{OLD}" is being vacuumed to prevent wraparound (pid' in said_of_plan(there, capsys)
-        tool("pg_basebackup", "-D", f"{standby}/pgdata", "-R", "-c", "fast", "-X", "stream", "-d", uri)
-        for left_by_the_primary in (".handle_pids.json", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
-            (Path(standby) / "pgdata" / left_by_the_primary).unlink(missing_ok=True)
-        give_to_owner_of(Path(primary) / "pgdata", Path(standby))
-        with running(Path(standby), {"primary_conninfo": f"'host={primary}/pgdata user=postgres application_name=reports'"}):
+        with standby_of(Path(primary), uri, "reports"):
             wait_for(there, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")
             said = said_of_plan(there, capsys)
             assert "standby reports (streaming, async) is " in said
@@ -184,10 +178,3 @@ def wait_for(lifecycle: Lifecycle, count: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"waited in vain for: {count}")
-
-
-def give_to_owner_of(model: Path, folder: Path) -> None:
-    """As root the servers run as another user."""
-    owner = model.stat()
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid)

@@ -14,24 +14,20 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import TransientError
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.partitioning.reshape import Extent, Portion
-from include.partitioning.reshape_policy import LONGEST_LAG, ReshapePolicy
+from include.partitioning.reshape_policy import ReshapePolicy
 from include.partitioning.span import about
 from include.postgres import statements
 from include.postgres.drain_functions import Images
 from include.postgres.executor import Executor, Log
 from include.postgres.failures import translated
-from include.postgres.queries import row
 from include.postgres.reshaping.scratch import Scratch, look
+from include.postgres.reshaping.standby_wait import wait_for_standbys
 from include.postgres.statements import named
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
-
-LOOK_AGAIN = 2.0
-"""Seconds between looks at standbys that are behind."""
 
 
 @dataclass
@@ -96,7 +92,7 @@ class Copier:
             return
         with self.connect() as connection, translated(f'copy "{self.table.name}"'):
             for portion in portions:
-                self._wait_for_standbys(connection)
+                wait_for_standbys(connection, self.policy.max_replica_lag, f'copying "{self.table.name}"', self.executor.log)
                 sleep(progress.add(portion, self._copy(connection, target, portion)))
 
     def _copy(self, connection: Connection[Any], target: TableName, portion: Portion) -> int:
@@ -120,17 +116,6 @@ class Copier:
             source=named(self.table.name),
             within=within(self.table, portion),
         )
-
-    def _wait_for_standbys(self, connection: Connection[Any]) -> None:
-        """Copying is the heaviest writer that standbys have ever seen."""
-        most, deadline = self.policy.max_replica_lag, monotonic() + LONGEST_LAG.total_seconds()
-        while (behind := int((row(connection, "furthest_standby") or {})["bytes"])) > most:
-            if monotonic() > deadline:
-                raise TransientError(
-                    f'copying "{self.table.name}" waits for a standby that is {behind:,} bytes behind, more than max_replica_lag '
-                    f"({int(most):,}), and has been for {LONGEST_LAG}; run the step again when it has caught up"
-                )
-            sleep(LOOK_AGAIN)
 
 
 def within(table: PartitionedTable, portion: Portion) -> sql.Composed:
