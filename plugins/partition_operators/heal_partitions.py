@@ -8,9 +8,9 @@ from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
 from include.postgres.incomplete_indexes import complete_indexes, incomplete_indexes, ours
 from include.postgres.leftovers import drop_all_leftovers, leftovers
-from include.postgres.reshaping.former import drop_former_table, former_tables, strangers
 from include.postgres.strays import forgotten_tables
 from include.postgres.table_lock import advisory_lock, table_lock
+from partition_operators.former_tables import drop_overdue
 from partition_operators.lifecycle_operator import LifecycleOperator, Step, read_again
 
 
@@ -37,7 +37,7 @@ class HealPartitionsOperator(LifecycleOperator):
         detached, errors = self._finish_detaches(step)
         dropped, more = self._drop_leftovers(step)
         completed, still_more = self._complete_indexes(step)
-        overdue, yet_more = self._drop_former_tables(step)
+        overdue, yet_more = drop_overdue(step, self.log)
         if errors or more or still_more or yet_more:
             raise all_of([*errors, *more, *still_more, *yet_more])
         healed = [*detached, *dropped, *completed, *overdue]
@@ -77,26 +77,6 @@ class HealPartitionsOperator(LifecycleOperator):
             return [str(each.name) for each in ours(step.ledger, step.table, incomplete_indexes(step.connection, step.table))], []
         completed, errors = complete_indexes(step.executor, step.ledger, step.table)
         return [str(each) for each in completed], errors
-
-    def _drop_former_tables(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:
-        """What an exchange has left, once its time is over."""
-        dropped: list[str] = []
-        errors: list[PartitionLifecycleError] = []
-        for stranger in strangers(step.connection, step.table):
-            self.log.warning("%s was replaced by another table than this %s; it is kept until a person drops it", stranger, step.table.name)
-        for former in former_tables(step.connection, step.table):
-            if former.keep_until > step.database_now:
-                self.log.info("%s, which %s took the place of, is kept until %s", former.name, step.table.name, former.keep_until)
-                continue
-            try:
-                if not step.dry_run:
-                    drop_former_table(step.executor, step.ledger, step.table, former)
-                dropped.append(str(former.name))
-            except ServerUnavailableError:
-                raise
-            except PartitionLifecycleError as error:
-                errors.append(error)
-        return dropped, errors
 
     def _note_retention(self, step: Step) -> None:
         """In every run, so that a much shorter one is noticed in the first that has it, whatever expires in it."""

@@ -71,6 +71,12 @@ def schemas(lifecycle: Lifecycle) -> list[str]:
     return [each["nspname"] for each in found]
 
 
+def expire(lifecycle: Lifecycle, former: str) -> None:
+    """The time of an old table is over."""
+    said = json.loads(lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", former))
+    lifecycle.sql(f"COMMENT ON SCHEMA {former} IS '{json.dumps(said | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+
+
 def test_an_ordinary_table_is_adopted(visits: Lifecycle) -> None:
     before = visits.value(SUM)
     reshape(visits, Move.ADOPT)
@@ -310,9 +316,21 @@ def test_the_old_table_refuses_writes_and_goes_when_its_time_is_over(lifecycle: 
         lifecycle.sql(f"DELETE FROM {former}.events_p202410")
     policy = lifecycle.policy(interval="quarter")
     assert lifecycle.heal(policy=policy) == []
-    said = lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", former)
-    lifecycle.sql(f"COMMENT ON SCHEMA {former} IS '{json.dumps(json.loads(said) | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+    expire(lifecycle, former)
     assert lifecycle.heal(policy=policy) == [f"{former}.events"]
+    assert schemas(lifecycle) == []
+    assert lifecycle.value("SELECT count(*) FROM app.events") == 250
+
+
+def test_the_old_table_of_an_undone_one_goes_when_it_is_undone_once_more(lifecycle: Lifecycle) -> None:
+    reshape(lifecycle, Move.UNDO)
+    (former,) = schemas(lifecycle)
+    reshape(lifecycle, Move.UNDO)
+    assert schemas(lifecycle) == [former]
+    expire(lifecycle, former)
+    step(lifecycle, SwapTableOperator, Move.UNDO, dry_run=True)
+    assert schemas(lifecycle) == [former]
+    step(lifecycle, SwapTableOperator, Move.UNDO)
     assert schemas(lifecycle) == []
     assert lifecycle.value("SELECT count(*) FROM app.events") == 250
 
@@ -322,8 +340,7 @@ def test_what_another_table_of_that_name_has_not_replaced_is_never_dropped(lifec
     lifecycle.values = {"retention": None, "archive": None}
     reshape(lifecycle, Move.REGRAIN, policy=lifecycle.policy(interval="quarter", reshape={"keep_former": "1 hour"}))
     (former,) = schemas(lifecycle)
-    said = lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", former)
-    lifecycle.sql(f"COMMENT ON SCHEMA {former} IS '{json.dumps(json.loads(said) | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+    expire(lifecycle, former)
     lifecycle.sql(
         "DROP TABLE app.events; CREATE TABLE app.events (id bigint, created_at timestamptz NOT NULL) PARTITION BY RANGE (created_at)"
     )
@@ -336,8 +353,7 @@ def test_a_table_that_was_reshaped_twice_leaves_nothing_in_the_end(lifecycle: Li
     for interval in ("quarter", "month"):
         reshape(lifecycle, Move.REGRAIN, policy=lifecycle.policy(interval=interval))
     for schema in schemas(lifecycle):
-        said = json.loads(lifecycle.value("SELECT obj_description(%s::regnamespace, 'pg_namespace')", schema))
-        lifecycle.sql(f"COMMENT ON SCHEMA {schema} IS '{json.dumps(said | {'keep_until': '2026-01-01T00:00:00+00:00'})}'")
+        expire(lifecycle, schema)
     assert len(lifecycle.heal()) == 2
     assert schemas(lifecycle) == []
     assert lifecycle.value("SELECT count(*) FROM app.events") == 250
