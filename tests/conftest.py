@@ -9,6 +9,7 @@ import pytest
 
 from demo import embedded_postgres, local_airflow
 from tests.databases import fresh_database
+from tests.in_memory import folder_of_a_server
 from tests.matrix import server as matrix
 from tests.matrix.binaries import binaries
 from tests.turns import turn
@@ -27,10 +28,11 @@ def server() -> Iterator[str]:
     """
     settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}
     version = os.environ.get("POSTGRES_VERSION")
-    with tempfile.TemporaryDirectory(prefix="postgres-of-tests-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with embedded_postgres.running(folder, settings) if not version else matrix.running(binaries(version), folder, settings) as uri:
-            yield uri
+    with (
+        folder_of_a_server() as folder,
+        embedded_postgres.running(folder, settings) if not version else matrix.running(binaries(version), folder, settings) as uri,
+    ):
+        yield uri
 
 
 @pytest.fixture
