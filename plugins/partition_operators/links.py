@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 
-RUNBOOK = "/partition-lifecycle/runbook"
+RUNBOOK = "/partition-lifecycle/docs/runbook.md"
 """Where the plugin `partition_pages` serves it."""
 
 

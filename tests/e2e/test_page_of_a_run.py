@@ -115,7 +115,7 @@ def test_buttons_lead_to_the_runbook_and_to_the_manifest(run: Any) -> None:
             found = session.scalars(XComModel.get_many(run_id=outcome.run_id, task_ids=[task], dag_ids=[DAG], key=key)).all()
             return [XComModel.deserialize_value(each) for each in found]
 
-        assert values("_link_RunbookLink", "analyze") == ["/partition-lifecycle/runbook"]
+        assert values("_link_RunbookLink", "analyze") == ["/partition-lifecycle/docs/runbook.md"]
         links = values("_link_ManifestLink", "expire.archive_partition")
         manifests = values("manifest", "expire.archive_partition")
         assert len(links) == len(manifests) == len(values("manifest", "expire.drop_partition")) == 3
