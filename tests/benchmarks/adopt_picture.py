@@ -34,6 +34,9 @@ CLOSE_UPS = {"follow": "A  changes are noted from here", "catch up": "B  both ar
 WIDE = 0.05
 """Part of the time that a phase must have for its name to find room."""
 
+ROOM_FOR_TEXT = 0.8
+"""Part of the width behind which a text beside a bar would be cut off."""
+
 AROUND = 0.025
 """Seconds before and behind a close-up."""
 
@@ -126,10 +129,10 @@ def _close_up(axes: Any, moved: Live, window: Window, title: str, *, with_names:
         ]
         if strong:
             longest = max(strong, key=lambda each: each.end - each.begin)
-            said = f" {_milliseconds(longest, moved.apart)}"
-            axes.text(
-                1000 * (max(each.end for each in strong) - begin), _row(longest), said, va="center", fontsize=7.5, color=INK, clip_on=True
-            )
+            first, last = min(each.begin for each in strong), max(each.end for each in strong)
+            at, side = (first, "right") if last > begin + (end - begin) * ROOM_FOR_TEXT else (last, "left")
+            said = f" {_milliseconds(longest, moved.apart)} "
+            axes.text(1000 * (at - begin), _row(longest), said, va="center", ha=side, fontsize=7.5, color=INK, clip_on=True)
     axes.set_xlim(0, 1000 * (end - begin))
     _name_rows(axes)
     if not with_names:
