@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.anchors import anchors_plugin
 
 PROJECT = Path(__file__).parents[1]
-SERVED = ("*.md", "docs/**/*.md", "docs/pictures/*")
+SERVED = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md", "docs/pictures/*")
 """Patterns below the project. Pages lie as their files do, so that links from one to another lead where they lead in the project."""
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from itertools import takewhile
 from operator import add
 
 from include.partitioning.calendar import Calendar, Period
@@ -170,7 +169,9 @@ def _by_period(calendar: Calendar, groups: Sequence[KeyGroup]) -> dict[Period, K
     found: dict[Period, KeyGroup] = {}
     for group in sorted(groups, key=lambda group: group.oldest):
         part = group
-        for period in takewhile(lambda period: period.bounds.lower <= group.newest, calendar.periods_from(group.oldest)):  # noqa: B023 - used at once
+        for period in calendar.periods_from(group.oldest):
+            if period.bounds.lower > group.newest:
+                break
             found[period] = found[period] + part if period in found else part
             part = replace(part, rows=0)
     return found

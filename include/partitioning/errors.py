@@ -4,7 +4,8 @@ The split that matters to Airflow is `PermanentError` (a retry cannot help: the 
 a person reads the message) against `TransientError` (the cause may pass: Airflow retries).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -103,6 +104,20 @@ class StorageUnavailableError(TransientError):
 
 class NotToldError(TransientError):
     """A message did not reach somebody it was for."""
+
+
+@contextmanager
+def collected(errors: list[PartitionLifecycleError]) -> Iterator[None]:
+    """Note what goes wrong within the block instead of raising it: one thing's failure is no other's. `all_of` makes one error of them.
+
+    :raises ServerUnavailableError: the server is away, so nothing else could be done either.
+    """
+    try:
+        yield
+    except ServerUnavailableError:
+        raise
+    except PartitionLifecycleError as error:
+        errors.append(error)
 
 
 def all_of(errors: Sequence[PartitionLifecycleError]) -> PartitionLifecycleError:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from psycopg import Connection
 
@@ -45,9 +45,8 @@ def read_table(connection: Connection[Any], policy: PartitionPolicy, noted: Note
     :param noted: what the ledger says of partitions, whichever they are.
     :raises CatalogMismatchError: no such table, not range-partitioned by exactly the policy's key, or a key that does not fit the interval.
     """
-    found = row(connection, "table", schema=policy.table.schema, name=policy.table.name)
-    key_type = _checked(policy, found)
-    assert found is not None  # noqa: S101 - _checked refuses None; this is for the type checker
+    found = _found(policy, row(connection, "table", schema=policy.table.schema, name=policy.table.name))
+    key_type = _checked_type(policy, found["key_type"])
     cluster = Cluster(found["system_identifier"], found["database_oid"])
     ours, holds = (noted.created(), noted.holds()) if noted else (frozenset(), ())
     partitions = _partitions(connection, found["oid"], ours, holds)
@@ -82,7 +81,8 @@ def read_any_table(connection: Connection[Any], policy: PartitionPolicy, noted: 
     return PartitionedTable(policy.table, found["oid"], policy.partition_key, key_type, found["owner"], cluster, version, ())
 
 
-def _checked(policy: PartitionPolicy, found: Row | None) -> KeyType:
+def _found(policy: PartitionPolicy, found: Row | None) -> Row:
+    """The table, if it is one that the policy can be about."""
     name = policy.table
     if found is None:
         wrong = f'there is no table "{name}" in this database; check the name and the connection "{policy.postgres_conn_id}"'
@@ -101,7 +101,7 @@ def _checked(policy: PartitionPolicy, found: Row | None) -> KeyType:
     if found["key"] != policy.partition_key:
         wrong = f'"{name}" is partitioned by "{found["key"]}", but the policy says partition_key: {policy.partition_key}'
         raise CatalogMismatchError(wrong, "partition_key", found["key"])
-    return _checked_type(policy, found["key_type"])
+    return found
 
 
 def _checked_type(policy: PartitionPolicy, type_name: str) -> KeyType:
@@ -181,7 +181,5 @@ def shape_digest(connection: Connection[Any], oid: int) -> str:
 
 def database_now(connection: Connection[Any]) -> datetime:
     """The database's clock."""
-    found = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
-    assert found is not None  # noqa: S101 - a SELECT without FROM has one row; this is for the type checker
-    moment: datetime = found[0]
-    return moment
+    ((moment,),) = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchall()
+    return cast("datetime", moment)

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
+from include.partitioning.errors import PartitionLifecycleError, all_of, collected
 from include.partitioning.names import TableName, fitted
 from include.partitioning.partition import PartitionedTable
 from include.postgres import statements
@@ -71,23 +71,15 @@ def _unwanted(index: DefinedIndex, error: PartitionLifecycleError) -> PartitionL
 
 
 def _complete(executor: Executor, ledger: Ledger, table: PartitionedTable, index: DefinedIndex) -> list[PartitionLifecycleError]:
-    try:
+    failed: list[PartitionLifecycleError] = []
+    with collected(failed):
         refuse(executor.connection, table)
         with table_lock(executor, table):
             Beginning(executor, ledger, table).go_below(index)
-        failed = []
         for node in lacking(nodes_below(executor.connection, table, index)):
-            try:
+            with collected(failed):
                 executor.log.info("%s", PartBuilder(executor, ledger, table, index).build(node))
-            except ServerUnavailableError:
-                raise
-            except PartitionLifecycleError as error:
-                failed.append(error)
         complete(executor, table, index)
-    except ServerUnavailableError:
-        raise
-    except PartitionLifecycleError as error:
-        return [error]
     return failed
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError
+from include.partitioning.errors import PartitionLifecycleError, collected
 from include.partitioning.names import TableName
 from include.partitioning.partition import PartitionedTable
 from include.postgres import statements
@@ -88,13 +88,8 @@ def drop_all_leftovers(
     found = leftovers(executor.connection, ledger, names)
     for oid in sorted({each.table_oid for each in found if each.ours}):
         what = f'drop leftover indexes of "{names[oid]}"'
-        try:
-            with advisory_lock(executor, oid, what):  # a worker that was killed may have left its statement running
-                dropped += drop_leftovers(executor, ledger, table, oid)
-        except ServerUnavailableError:
-            raise
-        except PartitionLifecycleError as error:
-            failed.append(error)
+        with collected(failed), advisory_lock(executor, oid, what):  # a worker that was killed may have left its statement running
+            dropped += drop_leftovers(executor, ledger, table, oid)
     return dropped, failed
 
 

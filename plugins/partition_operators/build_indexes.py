@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, TransientError, all_of
+from include.partitioning.errors import PartitionLifecycleError, TransientError, all_of, collected
 from include.partitioning.index_policy import IndexPolicy
 from include.postgres.incomplete_indexes import complete_indexes
 from include.postgres.index_beginning import Beginning, equal_index
@@ -43,12 +43,8 @@ class BuildIndexesOperator(LifecycleOperator):
         built: list[str] = []
         errors: list[PartitionLifecycleError] = []
         for wanted in step.policy.indexes:
-            try:
+            with collected(errors):
                 built += self._build(step, wanted)
-            except ServerUnavailableError:
-                raise
-            except PartitionLifecycleError as error:
-                errors.append(error)
         if not errors:  # what is left of ours then is of the policy as it was
             others, errors = complete_indexes(step.executor, step.ledger, step.table)
             built += map(str, others)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from include.partitioning.confirmation import why_shortened
-from include.partitioning.errors import PartitionLifecycleError, ServerUnavailableError, all_of
+from include.partitioning.errors import PartitionLifecycleError, all_of, collected
 from include.partitioning.partition import DetachedPartition
 from include.postgres.healing import heal, unfinished
 from include.postgres.incomplete_indexes import complete_indexes, incomplete_indexes, ours
@@ -54,13 +54,9 @@ class HealPartitionsOperator(LifecycleOperator):
         errors: list[PartitionLifecycleError] = []
         for partition in unfinished(step.executor, step.ledger, step.table):
             self.log.info('the detach of "%s" was interrupted; finishing it', partition.name)
-            try:
+            with collected(errors):
                 if step.dry_run or self._heal(step, partition):
                     healed.append(str(partition.name))
-            except ServerUnavailableError:
-                raise
-            except PartitionLifecycleError as error:
-                errors.append(error)
         return healed, errors
 
     def _drop_leftovers(self, step: Step) -> tuple[list[str], list[PartitionLifecycleError]]:

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.partitioning import reshape as reshape_values
 from include.partitioning.errors import TransientError, WaitTooLongError
 from include.partitioning.reshape import Move
+from include.postgres import preflight
 from include.postgres.executor import Executor
 from include.postgres.reshaping.compare import differences
 from include.postgres.reshaping.copy import Copier
@@ -333,6 +334,31 @@ def test_the_old_table_of_an_undone_one_goes_when_it_is_undone_once_more(lifecyc
     step(lifecycle, SwapTableOperator, Move.UNDO)
     assert schemas(lifecycle) == []
     assert lifecycle.value("SELECT count(*) FROM app.events") == 250
+
+
+def test_the_old_table_stays_while_nothing_may_go(lifecycle: Lifecycle) -> None:
+    reshape(lifecycle, Move.UNDO)
+    (former,) = schemas(lifecycle)
+    expire(lifecycle, former)
+    slot = f"lags_{lifecycle.value('SELECT current_database()')}"
+    lifecycle.sql(f"SELECT pg_create_physical_replication_slot('{slot}', true)")
+    try:
+        lifecycle.sql("CREATE TABLE app.noise AS SELECT repeat(md5(g::text), 20) FROM generate_series(1, 5000) g")
+        step(lifecycle, SwapTableOperator, Move.UNDO, policy=lifecycle.policy(max_slot_lag="1 MiB"))
+        assert schemas(lifecycle) == [former]
+    finally:
+        lifecycle.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+    step(lifecycle, SwapTableOperator, Move.UNDO)
+    assert schemas(lifecycle) == []
+
+
+def test_the_plan_names_whom_the_exchange_would_wait_for(visits: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "OLD", "0 seconds")
+    with visits.connect(application_name="a long report") as reader:
+        reader.execute("SELECT count(*) FROM auth.users")
+        said = "\n".join(step(visits, PlanReshapeOperator, Move.ADOPT))
+    assert "a transaction is open that the exchange may wait for: pid" in said
+    assert "a long report" in said
 
 
 def test_what_another_table_of_that_name_has_not_replaced_is_never_dropped(lifecycle: Lifecycle) -> None:

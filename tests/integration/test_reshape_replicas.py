@@ -91,7 +91,7 @@ def counting(there: Lifecycle) -> Iterator[list[int]]:
         with there.connect(autocommit=True) as connection:
             while not stop.is_set():
                 with suppress(errors.SerializationFailure):  # "canceling statement due to conflict with recovery"
-                    counts.append(connection.execute("SELECT count(*) FROM app.visits").fetchone()[0])  # type: ignore[index]  # it has a row
+                    counts.extend(rows for (rows,) in connection.execute("SELECT count(*) FROM app.visits"))
 
     thread = threading.Thread(target=count)
     thread.start()
@@ -125,15 +125,15 @@ def subscribed(publisher: Lifecycle, subscriber: Lifecycle) -> Iterator[Lifecycl
     slot = f"slot_{publisher.value('SELECT current_database()')}"
     subscriber.sql("CREATE SCHEMA app; CREATE TABLE app.visits (id bigint PRIMARY KEY, user_id integer, created_at timestamptz, note text)")
     publisher.sql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    subscriber.sql(
+        f"CREATE SUBSCRIPTION visits CONNECTION '{publisher.uri}' PUBLICATION visits WITH (create_slot = false, slot_name = {slot})"
+    )
     try:
-        subscriber.sql(
-            f"CREATE SUBSCRIPTION visits CONNECTION '{publisher.uri}' PUBLICATION visits WITH (create_slot = false, slot_name = {slot})"
-        )
         yield subscriber
-        subscriber.sql("ALTER SUBSCRIPTION visits DISABLE")
-        subscriber.sql("ALTER SUBSCRIPTION visits SET (slot_name = NONE)")
-        subscriber.sql("DROP SUBSCRIPTION visits")
     finally:
+        for end in ("DISABLE", "SET (slot_name = NONE)"):
+            subscriber.sql(f"ALTER SUBSCRIPTION visits {end}")
+        subscriber.sql("DROP SUBSCRIPTION visits")
         wait_for(publisher, f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active")
         publisher.sql(f"SELECT pg_drop_replication_slot('{slot}')")
 
