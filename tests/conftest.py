@@ -14,6 +14,9 @@ from tests.matrix import server as matrix
 from tests.matrix.binaries import binaries
 from tests.turns import turn
 
+# A failing `assert` in what tests share says what the values were, as one in a test does.
+pytest.register_assert_rewrite(*(f"tests.{part}" for part in ("benchmarks", "compose", "e2e", "integration")))
+
 # Airflow reads its settings when it is first imported, which another conftest.py may do before any hook is called.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-of-tests-"))
 local_airflow.configure(AIRFLOW_HOME, f"sqlite:///{AIRFLOW_HOME}/airflow.db", {}, AIRFLOW_HOME / "no-policies.yaml")

@@ -23,6 +23,14 @@ class Part:
     policy: dict[str, Any]
     missing: tuple[int, ...] = ()
 
+    def played(self, scene: Scene) -> None:
+        """Play it; what fails is raised with an account of the scene's runs."""
+        try:
+            self.play(scene)
+        except Exception as error:
+            error.add_note(scene.account())
+            raise
+
     @property
     def title(self) -> str:
         return self.play.__name__

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pyarrow.parquet as pq
 
@@ -132,6 +133,10 @@ class Scene:
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run, "task_ids": list(tasks), "include_downstream": downstream}
         self.api.post(f"dags/{self.dag_id}/clearTaskInstances", body)
 
+    def clear_failed(self, run: str) -> None:
+        """What the UI calls "clear only failed tasks"; what has succeeded stays as it is."""
+        self.api.post(f"dags/{self.dag_id}/clearTaskInstances", {"dry_run": False, "only_failed": True, "dag_run_id": run})
+
     def clear_run(self, run: str) -> None:
         self.api.post(f"{self.runs}/{run}/clear", {"dry_run": False})
 
@@ -176,6 +181,10 @@ class Scene:
     def backfilled(self, backfill: int) -> list[dict[str, Any]]:
         """The runs of a finished backfill, in the order in which they began."""
         self.until(lambda: self.api.get(f"backfills/{backfill}")["completed_at"], f"the end of backfill {backfill}")
+        return self.backfill_runs()
+
+    def backfill_runs(self) -> list[dict[str, Any]]:
+        """In the order in which they began."""
         runs = self.api.get(self.runs, limit=100, run_type="backfill")["dag_runs"]
         return sorted(runs, key=lambda run: str(run["start_date"]))
 
@@ -187,6 +196,34 @@ class Scene:
         """The id of the run that the scheduler makes by itself."""
         self.until(lambda: any(run["run_type"] == "scheduled" for run in self.all_runs()), "a scheduled run")
         return str(next(run["dag_run_id"] for run in self.all_runs() if run["run_type"] == "scheduled"))
+
+    def account(self) -> str:
+        """What a person would look up when the scene has failed: runs, tasks, how the log of each that is not good ends, and the ledger."""
+        told = [f"{self.dag_id}:"]
+        for run in sorted(self.all_runs(), key=lambda each: str(each["start_date"])):
+            told.append(f"{run['dag_run_id']}: {run['state']}, from {run['start_date']} to {run['end_date']}")
+            told += self._account_of_tasks(run["dag_run_id"])
+        return "\n".join([*told, *(" ".join(map(str, event)) for event in self._events())])
+
+    def _account_of_tasks(self, run: str) -> Iterator[str]:
+        for each in self.api.get(f"{self.runs}/{run}/taskInstances", limit=200)["task_instances"]:
+            told = f"  {each['task_id']}[{each['map_index']}]: {each['state']}, try {each['try_number']}"
+            yield f"{told}, from {each['start_date']} to {each['end_date']}"
+            if each["state"] not in ("success", "skipped"):
+                yield from (f"    {line}" for line in self._last_words(run, each))
+
+    def _events(self) -> list[tuple[Any, ...]]:
+        columns = "happened_at, run_id, try_number, action, outcome, partition, detail"
+        return self.sql(f"SELECT {columns} FROM partition_lifecycle.event WHERE parent = 'runs.{self.name}' ORDER BY event_id")
+
+    def _last_words(self, run: str, task: dict[str, Any]) -> list[str]:
+        try:
+            lines = self.api.get(
+                f"{self.runs}/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}", map_index=task["map_index"]
+            )
+            return [str(line["event"]) for line in lines["content"]][-30:]
+        except httpx.HTTPError as error:  # a task that never began has none
+            return [str(error)]
 
     def until(self, what: Callable[[], Any], described: str) -> None:
         end = time.monotonic() + PATIENCE
@@ -218,8 +255,31 @@ class Scene:
         return place
 
     @contextmanager
+    def nobody_has_made_the_asset_yet(self) -> Iterator[None]:
+        """Whoever makes the table's asset in Airflow's own database waits for the end of the block."""
+        asset = {"name": f"{SCHEMA}.{self.name}", "uri": f"partition-lifecycle://postgres_default/{SCHEMA}/{self.name}"}
+        with psycopg.connect(self.uri, dbname="airflow") as connection:
+            connection.execute(
+                'INSERT INTO asset (name, uri, "group", extra, created_at, updated_at) VALUES (%(name)s, %(uri)s, %(name)s, %(extra)s, now(), now())',
+                {**asset, "extra": "{}"},
+            )
+            yield
+            connection.rollback()
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Somebody holds a lock on the table with which it can be read and written, and nothing be attached to it or detached from it."""
+        with self._lock(self.name, "SHARE UPDATE EXCLUSIVE"):
+            yield
+
+    @contextmanager
+    def locked_wholly(self, offset: int) -> Iterator[None]:
+        """Somebody holds a lock on a partition with which nobody else can even read it."""
+        with self._lock(self.partition(offset), "ACCESS EXCLUSIVE"):
+            yield
+
+    @contextmanager
+    def _lock(self, table: str, mode: str) -> Iterator[None]:
         with psycopg.connect(self.uri) as connection:
-            connection.execute(f"LOCK TABLE ONLY runs.{self.name} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+            connection.execute(f"LOCK TABLE ONLY runs.{table} IN {mode} MODE".encode())
             yield

@@ -3,6 +3,8 @@
 What a backfill means: each run creates what was missing as of its date, and destroys only what is expired both as of its date and today.
 """
 
+import time
+
 from tests.e2e.cast import Part
 from tests.e2e.installations import airflow
 from tests.e2e.scenes import Scene, month
@@ -66,6 +68,24 @@ def a_backfill_several_runs_at_a_time_beside_the_scheduled_run_and_one_by_hand(s
     scene.ends_with(-2, 1)
 
 
+def two_runs_that_end_at_once_both_tell_of_the_table(scene: Scene) -> None:
+    """The first to do so ever: Airflow makes the table's asset when it first hears of it."""
+    backfill = scene.backfill(-1, -1, reprocess_behavior="none")
+    with scene.nobody_has_made_the_asset_yet():
+        scene.pause(False)
+        runs = [scene.scheduled(), scene.backfill_runs()[0]["dag_run_id"]]
+        scene.until(lambda: all(only_the_report_is_left(scene.tasks(run)) for run in runs), "two runs that have only to report")
+        time.sleep(5)  # both reports would be told of now
+    assert [run["state"] for run in scene.backfilled(backfill)] == ["success"]
+    assert scene.ended(runs[0]) == "success"
+    events = scene.api.get("assets/events", source_dag_id=scene.dag_id, source_task_id="report")["asset_events"]
+    assert {event["source_run_id"] for event in events} == set(runs)
+
+
+def only_the_report_is_left(tasks: dict[str, str | None]) -> bool:
+    return {task for task, state in tasks.items() if state not in ("success", "skipped")} == {"report"}
+
+
 def dropped_by(scene: Scene) -> list[tuple[str, str]]:
     """The date of the run and the partition, in the order of the drops."""
     events = scene.sql(
@@ -87,4 +107,5 @@ PARTS = [
     Part(a_backfill_backwards_makes_old_months_again_and_the_next_run_expires_them, TWO_MONTHS),
     Part(a_backfill_of_failed_runs_makes_what_is_missing_and_leaves_what_succeeded, {"retention": "7 months"}),
     Part(a_backfill_several_runs_at_a_time_beside_the_scheduled_run_and_one_by_hand, TWO_MONTHS),
+    Part(two_runs_that_end_at_once_both_tell_of_the_table, {}),
 ]

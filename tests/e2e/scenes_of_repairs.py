@@ -66,6 +66,25 @@ def an_archive_that_is_only_marked_as_a_success_lets_nothing_be_detached(scene: 
     scene.ends_with(-7, 1)
 
 
+def when_only_what_failed_is_cleared_the_report_waits_for_it(scene: Scene) -> None:
+    """All that lies between the archive and the report is done already."""
+    in_the_way = scene.storage_in_the_way(-8)
+    run = scene.trigger()
+    scene.pause(False)
+    assert scene.ended(run) == "failed"
+    with scene.locked_wholly(-8):
+        scene.clear_failed(run)
+        scene.until(lambda: scene.sessions("archive"), "the archive to wait for the lock")
+        time.sleep(5)  # a report that did not wait would have begun
+        assert scene.tasks(run)["report"] is None
+    assert scene.ended(run) == "failed"
+
+    in_the_way.unlink()
+    scene.clear_failed(run)
+    assert scene.ended(run) == "success"
+    scene.ends_with(-7, 1)
+
+
 def a_creation_that_is_marked_as_failed_while_it_waits_stops_nothing_else(scene: Scene) -> None:
     with scene.held_up_in_create() as run:
         scene.mark(run, "create_partitions", "failed")
@@ -110,6 +129,7 @@ PARTS = [
     Part(a_task_that_fails_twice_succeeds_once_the_obstacle_is_gone, SEVEN_MONTHS),
     Part(clearing_one_mapped_instance_then_one_task_then_the_whole_run, {"retention": "6 months", "schedule": None}),
     Part(an_archive_that_is_only_marked_as_a_success_lets_nothing_be_detached, SEVEN_MONTHS),
+    Part(when_only_what_failed_is_cleared_the_report_waits_for_it, PATIENT),
     Part(a_creation_that_is_marked_as_failed_while_it_waits_stops_nothing_else, PATIENT),
     Part(a_paused_dag_stands_still_and_goes_on_when_it_may, SEVEN_MONTHS),
 ]

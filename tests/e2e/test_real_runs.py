@@ -66,7 +66,7 @@ def casting() -> Iterator[Casting]:
 
 def test_whatever_people_do_to_runs_the_database_ends_as_the_policy_says(casting: Casting, subtests: pytest.Subtests) -> None:
     with ThreadPoolExecutor(len(PLAYED)) as stage:
-        played = {part.title: stage.submit(part.play, casting.scene(part)) for part in PLAYED}
+        played = {part.title: stage.submit(part.played, casting.scene(part)) for part in PLAYED}
         for title, result in played.items():
             with subtests.test(msg=title):
                 result.result()
