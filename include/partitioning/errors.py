@@ -94,6 +94,10 @@ class WaitTooLongError(TransientError):
     """A phase that only waits, and blocks nobody, used up `wait_timeout`."""
 
 
+class CatalogChangedError(TransientError):
+    """What was being looked at was dropped or changed by somebody else at that very moment, and the server had no better word for it."""
+
+
 class ServerUnavailableError(TransientError):
     """The connection was lost, refused, or the server is starting, stopping or out of a resource."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from include.partitioning.errors import (
+    CatalogChangedError,
     LockNotAvailableError,
     PermanentError,
     ServerUnavailableError,
@@ -32,6 +33,8 @@ ORDINARY = Patience(2, timedelta(minutes=2), timedelta(minutes=4))
 PATIENCE: Mapping[type[BaseException], Patience] = {
     # A try has knocked for about two minutes by itself. Locks of an application come and go.
     LockNotAvailableError: Patience(8, timedelta(minutes=1), timedelta(minutes=1)),
+    # Over in a moment; but a server that is damaged says the same.
+    CatalogChangedError: Patience(3, timedelta(seconds=10), timedelta(minutes=1)),
     # A try has waited for wait_timeout, 30 minutes by default; whoever it waited for is old.
     WaitTooLongError: Patience(2, timedelta(minutes=5), timedelta(minutes=10)),
     # A restart takes seconds, a failover minutes, an upgrade most of an hour. Each step of a run waits for itself, so not for hours.

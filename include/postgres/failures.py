@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors
 
 from include.partitioning.errors import (
+    CatalogChangedError,
     LockNotAvailableError,
     MissingPrivilegeError,
     PartitionLifecycleError,
@@ -37,9 +38,7 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
     state = error.sqlstate or ""
     said = _said(error)
     if isinstance(error, errors.InsufficientPrivilege):
-        if error.diag.source_function == "check_enable_rls":  # the message is translated, and 42501 says not which privilege
-            return MissingPrivilegeError(f"{what}: {said}; rows would be missing: give the role BYPASSRLS, or run as the table's owner")
-        return MissingPrivilegeError(f"{what}: {said}; grant the role what it lacks, or run as the table's owner (README, privileges)")
+        return MissingPrivilegeError(f"{what}: {said}; {_what_to_grant(error)}, or run as the table's owner (README, privileges)")
     if isinstance(error, LOCK_CONFLICTS):
         return LockNotAvailableError(
             f"{what}: {said}; somebody holds a lock on the table or on one of its partitions (pg_locks): end that session"
@@ -48,7 +47,17 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
         return WaitTooLongError(f"{what}: {said}; find what it waited for, or raise wait_timeout")
     if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):
         return ServerUnavailableError(f"{what}: the server is not available: {said}")
+    if isinstance(
+        error, errors.InternalError_
+    ):  # "could not open relation with OID …", "cache lookup failed for …": the text is translated
+        return CatalogChangedError(f"{what}: {said} (SQLSTATE XX000); somebody dropped or changed what was being looked at: run it again")
     return _refused(error, what, said)
+
+
+def _what_to_grant(error: psycopg.Error) -> str:
+    if error.diag.source_function == "check_enable_rls":  # the message is translated, and 42501 says not which privilege
+        return "rows would be missing: give the role BYPASSRLS"
+    return "grant the role what it lacks"
 
 
 def _refused(error: psycopg.Error, what: str, said: str) -> StatementFailedError:

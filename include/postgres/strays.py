@@ -46,7 +46,7 @@ def forgotten_tables(connection: Connection[Any], ledger: Ledger, table: Partiti
         return []
     oids, elsewhere = ledger.known_tables(table.cluster)
     unknown = {name: each for name, each in found.items() if each["oid"] not in oids and str(name) not in elsewhere}
-    said = [_forgotten(table, name, each["bounds"]) for name, each in islice(unknown.items(), _NAMED)]
+    said = [_forgotten(table, name, each["bounds_check"]) for name, each in islice(unknown.items(), _NAMED)]
     more = len(unknown) - len(said)
     return [*said, f'and {more} more such tables beside "{table.name}"'] if more else said
 
@@ -58,9 +58,9 @@ def former_partitions(connection: Connection[Any], table: PartitionedTable) -> d
     return {TableName(each["schema"], each["name"]): each for each in found}
 
 
-def _forgotten(table: PartitionedTable, name: TableName, bounds: str | None) -> str:
+def _forgotten(table: PartitionedTable, name: TableName, bounds_check: str | None) -> str:
     attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {}").format(statements.named(table.name), statements.named(name)).as_string()
-    held = f"it has {bounds}" if bounds else "it has the name of one"
+    held = f'the CHECK "{bounds_check}" bounds its "{table.key}"' if bounds_check else "it has the name of one"
     return (
         f'"{name}" is no partition, but has the columns of "{table.name}", and {held}: it was detached by somebody else, or the ledger\'s entry was '
         f"lost; it is left alone. Attach it again ({attach} FOR VALUES FROM (…) TO (…)), drop it, or move it to another schema"

@@ -124,7 +124,7 @@ def test_a_forgotten_partition_is_named_and_not_touched(
     assert f'"{OTHER}" is no partition, but has the columns of "app.events", and it has the name of one' in said[0]
     assert 'ALTER TABLE "app"."events" ATTACH PARTITION "app"."events_p202409"' in said[0]
     assert '"app.set_aside" is no partition' in said[1]
-    assert "CHECK" in said[1]
+    assert 'and the CHECK "events_p202410_created_at_check" bounds its "created_at"' in said[1]
     lifecycle.plan()
     lifecycle.heal()
     assert (capsys.readouterr().out + caplog.text).count("is no partition, but has the columns of") == 4

@@ -22,7 +22,9 @@ def test_a_policy_error_says_all_problems_and_keeps_them() -> None:
     assert str(error) == "a: is wrong\nb: is wrong too"
 
 
-@pytest.mark.parametrize("name", ["LockNotAvailableError", "WaitTooLongError", "ServerUnavailableError", "StorageUnavailableError"])
+@pytest.mark.parametrize(
+    "name", ["LockNotAvailableError", "WaitTooLongError", "CatalogChangedError", "ServerUnavailableError", "StorageUnavailableError"]
+)
 def test_what_may_pass_is_transient(name: str) -> None:
     found = getattr(errors, name)
     assert issubclass(found, TransientError)

@@ -1,7 +1,13 @@
 -- B-tree indexes of these tables with what the size of a freshly built one is estimated from. Statistics of plain columns
 -- belong to the table, those of expressions to the index. Small ones are left out first: looking up statistics is what costs.
+-- pg_relation_size locks what it looks at: MATERIALIZED, lest it be asked of every table and index of the database first.
+WITH mine AS MATERIALIZED (
+  SELECT i.*, pg_catalog.pg_relation_size(i.indexrelid) AS bytes
+    FROM pg_catalog.pg_index i
+   WHERE i.indrelid = ANY (%(oids)s::oid[]) AND i.indisvalid AND i.indislive
+)
 SELECT i.indrelid::bigint AS table_oid, n.nspname AS schema, ic.relname AS name,
-       pg_catalog.pg_relation_size(ic.oid) AS bytes,
+       i.bytes,
        ic.reltuples::float8 AS entries,
        i.indisunique AS is_unique,
        coalesce((SELECT o.option_value::integer FROM pg_catalog.pg_options_to_table(ic.reloptions) o WHERE o.option_name = 'fillfactor'), 90) AS fillfactor,
@@ -10,7 +16,7 @@ SELECT i.indrelid::bigint AS table_oid, n.nspname AS schema, ic.relname AS name,
        pg_catalog.array_agg(s.stawidth ORDER BY a.attnum) AS widths,
        pg_catalog.array_agg(s.stanullfrac::float8 ORDER BY a.attnum) AS null_fractions,
        pg_catalog.array_agg(s.stadistinct::float8 ORDER BY a.attnum) FILTER (WHERE a.attnum <= i.indnkeyatts) AS distincts
-  FROM pg_catalog.pg_index i
+  FROM mine i
   JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
   JOIN pg_catalog.pg_am am ON am.oid = ic.relam AND am.amname = 'btree'
   JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace
@@ -25,6 +31,6 @@ SELECT i.indrelid::bigint AS table_oid, n.nspname AS schema, ic.relname AS name,
             AND v.attname = coalesce(ta.attname, a.attname)
           WHERE tc.oid = i.indrelid
          LIMIT 1) s ON true
- WHERE i.indrelid = ANY (%(oids)s::oid[]) AND i.indisvalid AND i.indislive AND pg_catalog.pg_relation_size(ic.oid) >= %(smallest)s
- GROUP BY i.indrelid, ic.oid, n.nspname, ic.relname, ic.reltuples, ic.reloptions, i.indisunique
+ WHERE i.bytes >= %(smallest)s
+ GROUP BY i.indrelid, i.bytes, ic.oid, n.nspname, ic.relname, ic.reltuples, ic.reloptions, i.indisunique
  ORDER BY ic.relname
