@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,7 +32,7 @@ CREATE FUNCTION app.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN 
 CREATE TRIGGER nothing BEFORE INSERT ON app.events_like FOR EACH ROW EXECUTE FUNCTION app.nothing();
 """
 NAMES = "app.events_like, app.events_p202001, app.others, app.others_p202411, app.others_p202412"
-IMPATIENT = {"wait_timeout": "1 s", "lock_attempts": 1}
+IMPATIENT: dict[str, Any] = {"wait_timeout": "1 s", "lock_attempts": 1}
 
 
 @pytest.fixture(params=["as in a small catalog", "as in a large catalog"])
