@@ -47,9 +47,7 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
         return WaitTooLongError(f"{what}: {said}; find what it waited for, or raise wait_timeout")
     if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):
         return ServerUnavailableError(f"{what}: the server is not available: {said}")
-    if isinstance(
-        error, errors.InternalError_
-    ):  # "could not open relation with OID …", "cache lookup failed for …": the text is translated
+    if isinstance(error, errors.InternalError_):  # such as "could not open relation with OID …", in the server's language
         return CatalogChangedError(f"{what}: {said} (SQLSTATE XX000); somebody dropped or changed what was being looked at: run it again")
     return _refused(error, what, said)
 

@@ -213,6 +213,8 @@ class Scene:
                 yield from (f"    {line}" for line in self._last_words(run, each))
 
     def _events(self) -> list[tuple[Any, ...]]:
+        if not self._has_ledger():
+            return []
         columns = "happened_at, run_id, try_number, action, outcome, partition, detail"
         return self.sql(f"SELECT {columns} FROM partition_lifecycle.event WHERE parent = 'runs.{self.name}' ORDER BY event_id")
 
@@ -238,12 +240,15 @@ class Scene:
 
     def failures(self, action: str) -> int:
         """How often a step has said that it failed."""
-        if self.sql("SELECT to_regclass('partition_lifecycle.event')") == [(None,)]:
+        if not self._has_ledger():
             return 0
         table = f"parent = 'runs.{self.name}'"
         return int(
             self.sql(f"SELECT count(*) FROM partition_lifecycle.event WHERE {table} AND action = '{action}' AND outcome = 'failed'")[0][0]
         )
+
+    def _has_ledger(self) -> bool:
+        return self.sql("SELECT to_regclass('partition_lifecycle.event')") != [(None,)]
 
     # What is in the way
 

@@ -138,6 +138,7 @@ def test_tables_that_the_ledger_knows_copies_and_other_tables_partitions_are_not
     lifecycle.detach(OLD, policy=policy)
     lifecycle.restore(OLD, "table")
     lifecycle.sql("""
+        ALTER TABLE app.events ADD CONSTRAINT of_this_century CHECK (created_at >= '2000-01-01 00:00+00' AND created_at < '2100-01-01 00:00+00');
         CREATE TABLE app.events_copy AS TABLE app.events;
         CREATE TABLE app.events_p202001 (at timestamptz);
         CREATE TABLE app.events_like (LIKE app.events INCLUDING ALL);
