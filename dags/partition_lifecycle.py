@@ -96,28 +96,37 @@ def lifecycle_dag(policy: PartitionPolicy) -> DAG:
         recent_view = RefreshRecentViewOperator(task_id="recent_view", trigger_rule=TriggerRule.ALL_DONE, **common)
 
         measure = MeasureBloatOperator(task_id="measure_bloat", trigger_rule=TriggerRule.ALL_DONE, **common)
-        reindex = ReindexPartitionOperator.partial(
-            task_id="reindex_partition",
-            map_index_template=BY_PARTITION,
-            max_active_tis_per_dagrun=1,
-            pool=policy.pool,
-            doc_md=inspect.getdoc(ReindexPartitionOperator),
-            **common,
-        ).expand(partition=measure.output)
+        reindex = _rebuilds(common).expand(partition=measure.output)
         analyze = AnalyzePartitionsOperator(task_id="analyze", trigger_rule=TriggerRule.ALL_DONE, **common)
-        # One at a time, of all runs: two that end at once would both make the table's asset, and Airflow 3.3.2 fails the one that comes second.
-        report = ReportRunOperator(
-            task_id="report", trigger_rule=TriggerRule.ALL_DONE, outlets=[maintained(policy)], max_active_tis_per_dag=1, **common
-        )
 
         expire = _expiry(common).expand(partition=_agreed(plan, common).output)
         chain(plan, heal, drain, create, expire, *_index_builds(common), measure, reindex, analyze)
         create >> recent_view
         # Directly behind each: when only what failed is cleared, what lies between is done already, and would let the report go ahead at once.
-        [each for each in dag.tasks if each is not report] >> report
+        list(dag.tasks) >> _report(common)
     # Behind the tasks: each would get a copy of its own, which Airflow checks again whenever it serializes the task. A run merges the DAG's.
     dag.params.update(PARAMS)
     return dag
+
+
+def _rebuilds(common: dict[str, Any]) -> Any:  # noqa: ANN401 - what `partial` makes has no public type
+    """The step that rebuilds one bloated partition's indexes, one at a time; to be mapped over the partitions."""
+    return ReindexPartitionOperator.partial(
+        task_id="reindex_partition",
+        map_index_template=BY_PARTITION,
+        max_active_tis_per_dagrun=1,
+        pool=common["policy"].pool,
+        doc_md=inspect.getdoc(ReindexPartitionOperator),
+        **common,
+    )
+
+
+def _report(common: dict[str, Any]) -> ReportRunOperator:
+    """The end of a run. One at a time, of all runs of the table: two that end at once would both make the table's asset, and Airflow 3.3.2
+    fails the one that comes second.
+    """
+    outlets = [maintained(common["policy"])]
+    return ReportRunOperator(task_id="report", trigger_rule=TriggerRule.ALL_DONE, outlets=outlets, max_active_tis_per_dag=1, **common)
 
 
 def _agreed(plan: PlanPartitionsOperator, common: dict[str, Any]) -> LifecycleOperator:

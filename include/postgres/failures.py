@@ -48,7 +48,7 @@ def translate(error: psycopg.Error, what: str) -> PartitionLifecycleError:
     if state.startswith(_TRANSIENT_CLASSES) or (not state and isinstance(error, psycopg.OperationalError)):
         return ServerUnavailableError(f"{what}: the server is not available: {said}")
     if isinstance(error, errors.InternalError_):  # such as "could not open relation with OID …", in the server's language
-        return CatalogChangedError(f"{what}: {said} (SQLSTATE XX000); somebody dropped or changed what was being looked at: run it again")
+        return CatalogChangedError(f"{what}: {said} (SQLSTATE XX000); somebody may have dropped or changed it at that moment: run it again")
     return _refused(error, what, said)
 
 

@@ -176,7 +176,10 @@ class Scene:
         return max((each["try_number"] for each in found if (each["task_id"], each["map_index"]) == (task, index)), default=0)
 
     def log(self, run: str, task: str, attempt: int = 1, index: int = -1) -> str:
-        return str(self.api.get(f"{self.runs}/{run}/taskInstances/{task}/logs/{attempt}", map_index=index, full_content=True))
+        return str(self._log(run, task, attempt, index))
+
+    def _log(self, run: str, task: str, attempt: int, index: int) -> dict[str, Any]:
+        return self.api.get(f"{self.runs}/{run}/taskInstances/{task}/logs/{attempt}", map_index=index, full_content=True)
 
     def backfilled(self, backfill: int) -> list[dict[str, Any]]:
         """The runs of a finished backfill, in the order in which they began."""
@@ -220,10 +223,8 @@ class Scene:
 
     def _last_words(self, run: str, task: dict[str, Any]) -> list[str]:
         try:
-            lines = self.api.get(
-                f"{self.runs}/{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}", map_index=task["map_index"]
-            )
-            return [str(line["event"]) for line in lines["content"]][-30:]
+            lines = self._log(run, task["task_id"], task["try_number"], task["map_index"])["content"]
+            return [str(line["event"]) for line in lines[-30:]]
         except httpx.HTTPError as error:  # a task that never began has none
             return [str(error)]
 
